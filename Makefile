@@ -1,0 +1,61 @@
+# execreport: build, install and test. `make demo` shows it, `make check` tests it.
+
+EXTENSION = execreport
+MODULE_big = execreport
+VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.control)
+
+# The floors, lowest first: this list alone decides the order of installation, and a capability uses only what
+# stands before it.
+SQL_PARTS = schema tenancy audit \
+	lookback segmentation consolidation \
+	flags \
+	configurations exec_reports \
+	master_reports \
+	help
+
+OBJS = $(addprefix src/,execreport.o errors.o jsonb_read.o uuid7.o session_cache.o tenancy.o \
+	lookback.o segmentation.o consolidation.o flags.o)
+
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
+DATA_built = sql/$(EXTENSION)--$(VERSION).sql
+EXTRA_CLEAN = $(DATA_built) $(wildcard src/*.gcda src/*.gcno)
+
+PG_CONFIG ?= pg_config
+export PG_CONFIG
+
+ours = setup demo demo-psql demo-clean check coverage lint bench
+.PHONY: $(ours)
+
+ifneq ($(filter $(ours),$(MAKECMDGOALS)),)
+# Our own goals need no server headers yet: they install what is missing first. PGXS has a goal `check` of its
+# own, which only says that it is not supported, so it stays out of the way here.
+setup:
+	@test/setup build
+demo demo-psql demo-clean:
+	@test/demo $@
+check:
+	@test/check $(TEST)
+coverage:
+	@test/coverage
+lint:
+	@test/lint
+bench:
+	@bench/run $(BENCH)
+else
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+REGRESS = $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=test --outputdir=$(regress_dir) --load-extension=execreport
+regress_dir := $(shell echo $${TMPDIR:-/tmp})/execreport-installcheck
+include $(PGXS)
+
+$(DATA_built): $(addprefix sql/,$(addsuffix .sql,$(SQL_PARTS))) Makefile
+	{ for part in $(SQL_PARTS); do cat sql/$$part.sql || exit 1; echo; done; } > $@.tmp && mv $@.tmp $@
+
+$(OBJS): $(wildcard src/*.h)
+
+# expected/ stands at the top, so the run's output folder holds a link to it
+installcheck: regress-dir
+.PHONY: regress-dir
+regress-dir:
+	@mkdir -p $(regress_dir) && ln -sfn $(CURDIR)/expected $(regress_dir)/expected
+endif

@@ -1,0 +1,32 @@
+/*
+ * compat.h
+ *		Every difference between PostgreSQL 14 and 18 that we meet, in one place.
+ *		No other file tests PG_VERSION_NUM.
+ */
+#ifndef ER_COMPAT_H
+#define ER_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/guc.h"
+
+#if PG_VERSION_NUM < 140000
+#error "execreport needs PostgreSQL 14 or later"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 16 declares it in fmgr.h; before that each module does. */
+#if PG_VERSION_NUM < 160000
+extern PGDLLEXPORT void _PG_init(void);
+#endif
+
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+#endif							/* ER_COMPAT_H */
