@@ -2,22 +2,19 @@
 
 EXTENSION = execreport
 MODULE_big = execreport
-VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.control)
+EXT_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.control)
 
 # The floors, lowest first: this list alone decides the order of installation, and a capability uses only what
 # stands before it.
-SQL_PARTS = schema tenancy audit \
-	lookback segmentation consolidation \
-	flags \
-	configurations exec_reports \
-	master_reports \
+SQL_PARTS = schema \
+	tenancy \
+	audit \
 	help
 
-OBJS = $(addprefix src/,execreport.o errors.o jsonb_read.o uuid7.o session_cache.o tenancy.o \
-	lookback.o segmentation.o consolidation.o flags.o)
+OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
-DATA_built = sql/$(EXTENSION)--$(VERSION).sql
+DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
 EXTRA_CLEAN = $(DATA_built) $(wildcard src/*.gcda src/*.gcno)
 
 PG_CONFIG ?= pg_config

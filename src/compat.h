@@ -29,4 +29,10 @@ extern PGDLLEXPORT void _PG_init(void);
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define er_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define er_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
 #endif							/* ER_COMPAT_H */

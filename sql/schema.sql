@@ -1,0 +1,23 @@
+\echo Use "CREATE EXTENSION execreport" to load this file. \quit
+
+-- Created by the script itself, so that a schema somebody planted before us makes the installation fail.
+CREATE SCHEMA execreport;
+COMMENT ON SCHEMA execreport IS
+'The reporting layer of an application: date windows, reports, feature flags, audit.
+SELECT * FROM execreport.help() lists the functions. Names that begin with an underscore are internal.';
+
+CREATE FUNCTION execreport._uuid7() RETURNS uuid
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_uuid7';
+COMMENT ON FUNCTION execreport._uuid7() IS
+'A new UUID of version 7 (RFC 9562): ordered by time of creation, rising within a session, free of collisions.';
+
+CREATE FUNCTION execreport._canonical_hash(document jsonb) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'er_canonical_hash';
+COMMENT ON FUNCTION execreport._canonical_hash(jsonb) IS
+'SHA-256 in hex over the canonical text of a document: jsonb''s own text (keys ordered by length, then bytewise) with
+trailing zeros of fractions removed. The order of keys and 1 versus 1.0 do not matter; the order of lists does.';
+
+CREATE FUNCTION execreport._announce_change(changed regclass) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'er_announce_change';
+COMMENT ON FUNCTION execreport._announce_change(regclass) IS
+'Tells every session, at commit, to drop what it has cached of this table. Called by the function that changed it.';
