@@ -68,7 +68,6 @@ typedef struct LookbackConfig
 	DateMember	end;
 } LookbackConfig;
 
-static ErWindow window_of_call(FunctionCallInfo fcinfo, int as_of_arg, DateADT *as_of);
 static const char *config_bytes(FunctionCallInfo fcinfo, ErFaults *faults);
 static DateADT as_of_date(FunctionCallInfo fcinfo, int arg, ErFaults *faults);
 static bool read_config(const char *root, LookbackConfig *config, ErFaults *faults);
@@ -101,7 +100,7 @@ er_lookback_start(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of;
 
-	PG_RETURN_DATEADT(window_of_call(fcinfo, 1, &as_of).start);
+	PG_RETURN_DATEADT(er_lookback_of_call(fcinfo, 1, &as_of).start);
 }
 
 /* lookback_end(config jsonb, as_of date) RETURNS date */
@@ -110,7 +109,7 @@ er_lookback_end(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of;
 
-	PG_RETURN_DATEADT(window_of_call(fcinfo, 1, &as_of).end);
+	PG_RETURN_DATEADT(er_lookback_of_call(fcinfo, 1, &as_of).end);
 }
 
 /* lookback_window(config jsonb, as_of date, OUT start_date date, OUT end_date date) */
@@ -121,7 +120,7 @@ er_lookback_both(PG_FUNCTION_ARGS)
 	static const Oid types[] = {DATEOID, DATEOID};
 	static TupleDesc desc = NULL;
 	DateADT		as_of;
-	ErWindow	window = window_of_call(fcinfo, 1, &as_of);
+	ErWindow	window = er_lookback_of_call(fcinfo, 1, &as_of);
 	Datum		values[2] = {DateADTGetDatum(window.start), DateADTGetDatum(window.end)};
 	bool		nulls[2] = {false, false};
 
@@ -135,7 +134,7 @@ Datum
 er_validate_lookback_limit(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of;
-	ErWindow	window = window_of_call(fcinfo, 2, &as_of);
+	ErWindow	window = er_lookback_of_call(fcinfo, 2, &as_of);
 	int64		earliest;
 
 	if (PG_ARGISNULL(1))
@@ -249,8 +248,9 @@ er_lookback_window(const char *root, DateADT as_of, ErWindow *window, ErFaults *
 	return relative_window(&config, as_of, window, faults);
 }
 
-static ErWindow
-window_of_call(FunctionCallInfo fcinfo, int as_of_arg, DateADT *as_of)
+/* The window of a call whose first argument is the configuration. */
+ErWindow
+er_lookback_of_call(FunctionCallInfo fcinfo, int as_of_arg, DateADT *as_of)
 {
 	ErWindow	window;
 	const char *root = config_bytes(fcinfo, NULL);
