@@ -13,7 +13,6 @@
  */
 #include "lookback.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type_d.h"
 #include "execreport.h"
 #include "miscadmin.h"
@@ -118,15 +117,16 @@ er_lookback_both(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"start_date", "end_date"};
 	static const Oid types[] = {DATEOID, DATEOID};
-	static TupleDesc desc = NULL;
+	static HeapTupleHeader image = NULL;
 	DateADT		as_of;
 	ErWindow	window = er_lookback_of_call(fcinfo, 1, &as_of);
-	Datum		values[2] = {DateADTGetDatum(window.start), DateADTGetDatum(window.end)};
-	bool		nulls[2] = {false, false};
+	HeapTupleHeader row;
 
-	if (desc == NULL)
-		desc = er_record_desc(2, names, types);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	if (image == NULL)
+		image = er_row_image(2, names, types);
+	row = er_row_copy(image);
+	*(ErWindow *) ER_ROW_COLUMNS(row) = window;
+	PG_RETURN_HEAPTUPLEHEADER(row);
 }
 
 /* validate_lookback_limit(config jsonb, max_days integer, as_of date) RETURNS boolean */
