@@ -534,15 +534,16 @@ relative_window(const LookbackConfig *config, DateADT as_of, ErWindow *window, E
 
 	if (start < first_date)
 	{
+		/* the culprit: the lag that was given, the value that was given, or neither */
 		const char *key = end < first_date && config->lag.key ? config->lag.key
-			: config->value.key ? config->value.key : "$";
+			: config->value.key ? config->value.key : "as_of";
 
 		er_fault(faults, ERRCODE_INVALID_PARAMETER_VALUE, key,
-				 psprintf("lookback \"%s\" is too large: the window would begin before 0001-01-01", key),
-				 psprintf("It would go back %lld %s from %s.", (long long) number,
+				 psprintf("lookback \"%s\" gives a window that would begin before 0001-01-01", key),
+				 psprintf("It would go back %lld %s and %lld days of lag from %s.", (long long) number,
 						  config->unit == UNIT_MONTHS ? "months" : config->unit == UNIT_WEEKS ? "weeks" : "days",
-						  end >= ER_MIN_DATE ? er_date_text((DateADT) end) : "a day that does not exist"),
-				 "Give a smaller number.");
+						  (long long) lag, er_date_text(as_of)),
+				 "Give a smaller number, or a later as_of.");
 		return false;
 	}
 	window->start = (DateADT) start;
