@@ -1,6 +1,6 @@
 -- lookback: every window against dateutil's, every malformed configuration against its SQLSTATE and its key.
 BEGIN;
-SELECT plan(35);
+SELECT plan(36);
 
 -- 1. Windows and limits: test/data/calendar_oracle.py wrote what is right.
 CREATE TEMP TABLE case_ (kind text, value integer, unit text, lag integer, first date, last date, as_of date, max_days integer,
@@ -181,6 +181,16 @@ SELECT throws_ok($$SELECT execreport.lookback_start('{}', '4714-11-24 BC')$$, '2
 SELECT is(execreport.lookback_start('{}', '5874897-12-31'), '5874897-12-25', 'the last date there is');
 
 -- 5. What the planner is told.
+CREATE FUNCTION pg_temp.plan_text(sql text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (VERBOSE, FORMAT json) ' || sql INTO plan;
+    RETURN plan;
+END
+$$;
+SELECT ok(pg_temp.plan_text('SELECT d.* FROM told AS t, execreport.calculate_lookback_dates(t.config, t.as_of) AS d') !~ 'calculate_lookback_dates',
+          'the planner puts the body of calculate_lookback_dates in place of the call');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p
                    WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname ~ 'lookback'
                      AND (p.provolatile <> 's' OR p.proparallel <> 's' OR p.proisstrict OR obj_description(p.oid, 'pg_proc') IS NULL)$$,
