@@ -266,7 +266,7 @@ window_of(const char *root, DateADT as_of, ErWindow *window, ErFaults *faults)
 static inline ErWindow
 window_of_call(FunctionCallInfo fcinfo, int as_of_arg, DateADT *as_of)
 {
-	ErWindow	window;
+	ErWindow	window = {0, 0};
 	const char *root = config_bytes(fcinfo, NULL);
 
 	*as_of = as_of_date(fcinfo, as_of_arg, NULL);
