@@ -10,6 +10,8 @@ SQL_PARTS = schema \
 	tenancy \
 	audit \
 	lookback segmentation \
+	workflows \
+	backfill backfill_queue \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
