@@ -57,7 +57,7 @@ CREATE UNIQUE INDEX report_data_collections_request_idx ON execreport.report_dat
     WHERE request_key IS NOT NULL;
 CREATE INDEX report_data_collections_lookback_idx ON execreport.report_data_collections USING gin (lookback_config);
 CREATE INDEX report_data_collections_segmentation_idx ON execreport.report_data_collections USING gin (segmentation_config);
-CREATE INDEX report_data_collections_workflow_idx ON execreport.report_data_collections (workflow_id, tenant_id, collection_id);
+CREATE INDEX report_data_collections_workflow_idx ON execreport.report_data_collections (workflow_id, created_at);
 CREATE INDEX report_data_collections_open_idx ON execreport.report_data_collections (tenant_id, collection_id)
     WHERE status IN ('pending', 'in_progress');
 COMMENT ON TABLE execreport.report_data_collections IS
@@ -93,7 +93,8 @@ CREATE TABLE execreport.report_data_segments (
     CHECK ((status = 'running') = (lease_until IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX report_data_segments_range_idx ON execreport.report_data_segments (tenant_id, segment_start, segment_end);
-CREATE INDEX report_data_segments_progress_idx ON execreport.report_data_segments (tenant_id, collection_id, status, segment_start);
+CREATE INDEX report_data_segments_progress_idx ON execreport.report_data_segments (tenant_id, collection_id, status);
+CREATE INDEX report_data_segments_pending_idx ON execreport.report_data_segments (collection_id, segment_start) WHERE status = 'pending';
 CREATE INDEX report_data_segments_lease_idx ON execreport.report_data_segments (tenant_id, lease_until) WHERE status = 'running';
 COMMENT ON TABLE execreport.report_data_segments IS
 'The segments of collections: days (both inclusive), state, attempts, the lease of the worker that runs it, and what came

@@ -1,7 +1,12 @@
 -- backfill_queue: segments are claimed, kept alive, completed, failed and put off; progress; the executor.
 --
 -- Delivery is at least once, and a fencing token says whose call still counts: it rises with every claim, and a call with
--- an older one changes nothing. What runs has a lease (lease_until), and only that; calls look for it by the lease rather than
+-- an older one changes nothing.
+--
+-- A queue's statistics are never true, so its statements are kept from plans that would be good if they were: they are
+-- planned once, without walks over whole tables (SET of claim_segments and others), and a search for pending segments says
+-- tenant_id + 0, which leaves only the index of pending segments to serve it (and LIMIT 1 instead of EXISTS, which might be
+-- answered by hashing all pending segments there are). What runs has a lease (lease_until), and only that; calls look for it by the lease rather than
 -- by the state, so that they are never planned as a walk over all that runs. An executor's writes and its completion commit together, so their effect is exactly once.
 
 CREATE TYPE execreport.segment_lease AS (
@@ -89,7 +94,8 @@ $$;
 CREATE FUNCTION execreport.claim_segments(worker text, batch integer DEFAULT 1, lease interval DEFAULT '60 s',
     collection_id uuid DEFAULT NULL, now timestamptz DEFAULT NULL, statement_lease boolean DEFAULT false)
 RETURNS SETOF execreport.segment_lease
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     tenant integer := execreport._require_persona('editor');
@@ -153,9 +159,10 @@ BEGIN
                       FROM execreport.report_data_collections AS c
                      WHERE c.tenant_id = tenant AND c.status IN ('pending', 'in_progress')
                        AND (c.control = 'active' AND c.pending_segments > 0 AND c.running_segments < c.parallel_limit
-                            AND EXISTS (SELECT FROM execreport.report_data_segments AS s
-                                         WHERE s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id
-                                           AND s.status = 'pending' AND s.ready_at <= at)
+                            AND (SELECT true FROM execreport.report_data_segments AS s
+                                  WHERE s.tenant_id + 0 = c.tenant_id AND s.collection_id = c.collection_id
+                                    AND s.status = 'pending' AND s.ready_at <= at
+                                  ORDER BY s.segment_start LIMIT 1)
                             OR c.collection_id = ANY (expired))
                      ORDER BY c.collection_id
                      LIMIT 1
@@ -167,9 +174,10 @@ BEGIN
                      WHERE c.tenant_id = tenant AND c.status IN ('pending', 'in_progress')
                        AND (last IS NULL OR c.collection_id > last)
                        AND (c.control = 'active' AND c.pending_segments > 0 AND c.running_segments < c.parallel_limit
-                            AND EXISTS (SELECT FROM execreport.report_data_segments AS s
-                                         WHERE s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id
-                                           AND s.status = 'pending' AND s.ready_at <= at)
+                            AND (SELECT true FROM execreport.report_data_segments AS s
+                                  WHERE s.tenant_id + 0 = c.tenant_id AND s.collection_id = c.collection_id
+                                    AND s.status = 'pending' AND s.ready_at <= at
+                                  ORDER BY s.segment_start LIMIT 1)
                             OR c.collection_id = ANY (expired))
                      ORDER BY c.collection_id
                      LIMIT (missing + 9) / 10
@@ -197,7 +205,7 @@ BEGIN
                   FROM unnest(locked, free) WITH ORDINALITY AS l (id, free, n),
                        LATERAL (SELECT o.segment_id, o.segment_start
                                   FROM execreport.report_data_segments AS o
-                                 WHERE o.tenant_id = tenant AND o.collection_id = l.id AND o.status = 'pending'
+                                 WHERE o.tenant_id + 0 = tenant AND o.collection_id = l.id AND o.status = 'pending'
                                    AND o.ready_at <= at
                                  ORDER BY o.segment_start
                                  LIMIT greatest(l.free, 0)) AS s
@@ -241,7 +249,8 @@ Example: SELECT * FROM execreport.claim_segments(''worker 1'', batch => 5);';
 CREATE FUNCTION execreport.heartbeat_segment(segment_id uuid, fencing_token bigint, lease interval DEFAULT '60 s',
                                              now timestamptz DEFAULT NULL)
 RETURNS text
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     tenant integer := execreport._require_persona('editor');
@@ -269,7 +278,8 @@ Example: SELECT execreport.heartbeat_segment(segment_id, fencing_token) FROM exe
 CREATE FUNCTION execreport.complete_segment(segment_id uuid, fencing_token bigint, row_count bigint DEFAULT NULL,
                                             result jsonb DEFAULT NULL, now timestamptz DEFAULT NULL)
 RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     tenant integer := execreport._require_persona('editor');
@@ -300,7 +310,8 @@ Example: SELECT execreport.complete_segment(segment_id, fencing_token, 42) FROM 
 CREATE FUNCTION execreport.complete_segments(segment_ids uuid[], fencing_tokens bigint[], row_counts bigint[] DEFAULT NULL,
                                              now timestamptz DEFAULT NULL)
 RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     tenant integer := execreport._require_persona('editor');
@@ -393,7 +404,8 @@ COMMENT ON FUNCTION execreport._end_attempt(uuid, bigint, execreport.segment_sta
 CREATE FUNCTION execreport.fail_segment(segment_id uuid, fencing_token bigint, error text, class text DEFAULT 'retryable',
                                         now timestamptz DEFAULT NULL)
 RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN
     IF class IS NULL OR class NOT IN ('retryable', 'rate_limited', 'permanent') THEN
         RAISE EXCEPTION 'unknown class %', coalesce('"' || left(class, 64) || '"', 'null')
@@ -416,7 +428,8 @@ Errors: 42501; 22004 a NULL error or class; 22023 another class.
 Example: SELECT execreport.fail_segment(segment_id, fencing_token, ''HTTP 429'', ''rate_limited'') FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.snooze_segment(segment_id uuid, fencing_token bigint, until timestamptz) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 BEGIN
     IF until IS NULL OR until = 'infinity' THEN
         RAISE EXCEPTION 'until is %', coalesce(until::text, 'null')

@@ -36,11 +36,11 @@ SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_collections WHERE 
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_collections WHERE tenant_id = 921 AND status IN ('pending', 'in_progress') ORDER BY collection_id LIMIT 20 $$, 'report_data_collections_open_idx');
 SELECT pg_temp.served($$ SELECT count(*) FROM execreport.report_data_collections WHERE tenant_id = 921 AND user_id = 'postgres' AND status IN ('pending', 'in_progress') $$, 'report_data_collections_open_idx');
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_collections WHERE tenant_id = 921 AND request_key = 'key 4711' $$, 'report_data_collections_request_idx');
-SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_weeks WHERE week_start >= '2020-03-04' AND week_end <= '2020-03-10' $$, 'report_data_segments_range_idx');
+SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_weeks WHERE week_start BETWEEN '2020-03-04' AND '2020-03-10' AND week_end <= '2020-03-12' $$, 'report_data_segments_range_idx');
 SELECT is(pg_temp.indexes($$ SELECT * FROM execreport.report_data_weeks WHERE collection_id = md5('c9')::uuid AND week_start BETWEEN '2020-03-01' AND '2020-04-01' $$),
     (SELECT array_agg(c.relname::text) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid WHERE indrelid = 'execreport.report_data_segments'::regclass AND indisunique AND NOT indisprimary),
     'the unique key serves a collection''s range of days');
-SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_segments WHERE tenant_id = 921 AND collection_id = md5('c2')::uuid AND status = 'pending' ORDER BY segment_start LIMIT 10 $$, 'report_data_segments_progress_idx');
+SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_segments WHERE tenant_id + 0 = 921 AND collection_id = md5('c2')::uuid AND status = 'pending' ORDER BY segment_start LIMIT 10 $$, 'report_data_segments_pending_idx');
 SELECT pg_temp.served($$ SELECT status, count(*) FROM execreport.report_data_segments WHERE tenant_id = 921 AND collection_id = md5('c2')::uuid GROUP BY status $$, 'report_data_segments_progress_idx');
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_segments WHERE tenant_id = 921 AND status = 'running' AND lease_until <= now() + interval '1 min' $$, 'report_data_segments_lease_idx');
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_segments WHERE tenant_id = 921 AND segment_id = md5('x')::uuid AND lease_until IS NOT NULL $$, 'report_data_segments_pkey');
