@@ -30,11 +30,11 @@ CREATE TABLE execreport.report_data_collections (
     retry_failed        boolean NOT NULL DEFAULT true,
     control             text NOT NULL DEFAULT 'active' CHECK (control IN ('active', 'paused', 'cancelled')),
     control_reason      text,
-    pending_segments    integer NOT NULL DEFAULT 0 CHECK (pending_segments >= 0),
-    running_segments    integer NOT NULL DEFAULT 0 CHECK (running_segments >= 0),
-    completed_segments  integer NOT NULL DEFAULT 0 CHECK (completed_segments >= 0),
-    failed_segments     integer NOT NULL DEFAULT 0 CHECK (failed_segments >= 0),
-    cancelled_segments  integer NOT NULL DEFAULT 0 CHECK (cancelled_segments >= 0),
+    pending_segments    integer NOT NULL DEFAULT 0,
+    running_segments    integer NOT NULL DEFAULT 0,
+    completed_segments  integer NOT NULL DEFAULT 0,
+    failed_segments     integer NOT NULL DEFAULT 0,
+    cancelled_segments  integer NOT NULL DEFAULT 0,
     status              execreport.backfill_status_enum NOT NULL GENERATED ALWAYS AS (
         CASE WHEN pending_segments + running_segments > 0
              THEN CASE WHEN started_at IS NULL THEN 'pending'::execreport.backfill_status_enum ELSE 'in_progress' END

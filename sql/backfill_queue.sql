@@ -286,7 +286,9 @@ DECLARE
     at timestamptz := coalesce(complete_segment.now, clock_timestamp());
     collection uuid;
 BEGIN
-    PERFORM execreport._check_row_count(complete_segment.row_count);
+    IF complete_segment.row_count < 0 THEN
+        PERFORM execreport._check_row_count(complete_segment.row_count);
+    END IF;
     UPDATE execreport.report_data_segments AS s
        SET status = 'completed', lease_until = NULL, completed_at = at, row_count = complete_segment.row_count,
            result = complete_segment.result, error_message = NULL,
