@@ -200,7 +200,7 @@ static FlagState lookup(FunctionCallInfo fcinfo, Flag **flag);
 static int32 tenant_argument(FunctionCallInfo fcinfo);
 static Key text_key(const text *value, int32 owner);
 static FlagState state_for(TenantEntry *tenant, const text *user, int number);
-static void refresh(void);
+static void refresh(uint64 generation);
 static void read_flags(void);
 static void apply_setting(void);
 static TenantEntry *find_tenant(int32 tenant_id);
@@ -268,7 +268,7 @@ er_get_flags(PG_FUNCTION_ARGS)
 	JsonbParseState *state = NULL;
 	JsonbValue *object;
 
-	refresh();
+	refresh(er_watch_further(&flags_watch));
 	tenant = find_tenant(tenant_id);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < cache.nflags; i++)
@@ -295,7 +295,7 @@ er_check_flag(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("flag is null")));
-	refresh();
+	refresh(er_watch_generation(&flags_watch));
 	require_known(text_key(PG_GETARG_TEXT_PP(0), 0));
 	PG_RETURN_VOID();
 }
@@ -315,7 +315,7 @@ er_check_flags(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("flags is null")));
 	flags = PG_GETARG_JSONB_P(0);
-	refresh();
+	refresh(er_watch_generation(&flags_watch));
 
 	if (!JB_ROOT_IS_OBJECT(flags))
 	{
@@ -359,7 +359,7 @@ lookup(FunctionCallInfo fcinfo, Flag **flag)
 
 	if (PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("flag is null")));
-	refresh();
+	refresh(er_watch_further(&flags_watch));	/* the check of the tenant has just accepted messages */
 	*flag = require_known(text_key(PG_GETARG_TEXT_PP(1), 0));
 	return state_for(find_tenant(tenant_id),
 					 PG_NARGS() > 2 && !PG_ARGISNULL(2) ? PG_GETARG_TEXT_PP(2) : NULL, (*flag)->number);
@@ -406,13 +406,11 @@ state_for(TenantEntry *tenant, const text *user, int number)
 }
 
 /*
- * Make the cache rest on the present. The generation is taken before reading and set when all is read.
+ * Make the cache rest on this generation of flags, taken before anything is read.
  */
 static void
-refresh(void)
+refresh(uint64 generation)
 {
-	uint64		generation = er_watch_generation(&flags_watch);
-
 	if (likely(cache.generation == generation && cache.setting == setting_generation))
 		return;
 
