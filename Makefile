@@ -10,10 +10,12 @@ SQL_PARTS = schema \
 	tenancy \
 	audit \
 	lookback segmentation \
+	configurations exec_reports master_reports \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
-	calendar.o lookback.o segmentation.o)
+	calendar.o lookback.o segmentation.o \
+	shape.o spelling.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
