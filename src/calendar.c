@@ -294,28 +294,40 @@ const char *
 er_date_text(DateADT date)
 {
 	char		text[MAXDATELEN + 1];
+	struct pg_tm tm;
 
 	if (DATE_NOT_FINITE(date))
 		return DATE_IS_NOBEGIN(date) ? "-infinity" : "infinity";
-	{
-		struct pg_tm tm;
-
-		j2date(date + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
-		EncodeDateOnly(&tm, USE_ISO_DATES, text);
-	}
+	j2date(date + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+	EncodeDateOnly(&tm, USE_ISO_DATES, text);
 	return pstrdup(text);
 }
 
-/* A row type for anonymous records, made once per session; the caller keeps it. */
-TupleDesc
-er_record_desc(int columns, const char *const *names, const Oid *types)
+/*
+ * An anonymous row of four-byte columns, all zero: blessed once per session, then only copied. Its columns lie side
+ * by side from ER_ROW_COLUMNS on.
+ */
+HeapTupleHeader
+er_row_image(int columns, const char *const *names, const Oid *types)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	TupleDesc	desc = CreateTemplateTupleDesc(columns);
+	Datum	   *values = palloc0(columns * sizeof(Datum));
+	bool	   *nulls = palloc0(columns * sizeof(bool));
+	HeapTupleHeader image;
 
 	for (int i = 0; i < columns; i++)
 		TupleDescInitEntry(desc, i + 1, names[i], types[i], -1, 0);
 	BlessTupleDesc(desc);
+	image = DatumGetHeapTupleHeader(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 	MemoryContextSwitchTo(old);
-	return desc;
+	return image;
+}
+
+HeapTupleHeader
+er_row_copy(HeapTupleHeader image)
+{
+	Size		size = HeapTupleHeaderGetDatumLength(image);
+
+	return memcpy(palloc(size), image, size);
 }

@@ -11,6 +11,7 @@
 
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "access/tupdesc.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -94,6 +95,12 @@ extern int	er_month_number(DateADT date, int *day);
 extern int	er_month_day(int month, int day);
 extern DateADT er_months_before(DateADT date, int months);
 extern const char *er_date_text(DateADT date);
-extern TupleDesc er_record_desc(int columns, const char *const *names, const Oid *types);
+
+/* ---- rows ---- */
+
+#define ER_ROW_COLUMNS(row)		((void *) ((char *) (row) + (row)->t_hoff))
+
+extern HeapTupleHeader er_row_image(int columns, const char *const *names, const Oid *types);
+extern HeapTupleHeader er_row_copy(HeapTupleHeader image);
 
 #endif							/* ER_CALENDAR_H */

@@ -13,7 +13,6 @@
  */
 #include "lookback.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type_d.h"
 #include "execreport.h"
 #include "miscadmin.h"
@@ -118,15 +117,16 @@ er_lookback_both(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"start_date", "end_date"};
 	static const Oid types[] = {DATEOID, DATEOID};
-	static TupleDesc desc = NULL;
+	static HeapTupleHeader image = NULL;
 	DateADT		as_of;
 	ErWindow	window = er_lookback_of_call(fcinfo, 1, &as_of);
-	Datum		values[2] = {DateADTGetDatum(window.start), DateADTGetDatum(window.end)};
-	bool		nulls[2] = {false, false};
+	HeapTupleHeader row;
 
-	if (desc == NULL)
-		desc = er_record_desc(2, names, types);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	if (image == NULL)
+		image = er_row_image(2, names, types);
+	row = er_row_copy(image);
+	*(ErWindow *) ER_ROW_COLUMNS(row) = window;
+	PG_RETURN_HEAPTUPLEHEADER(row);
 }
 
 /* validate_lookback_limit(config jsonb, max_days integer, as_of date) RETURNS boolean */
@@ -534,15 +534,16 @@ relative_window(const LookbackConfig *config, DateADT as_of, ErWindow *window, E
 
 	if (start < first_date)
 	{
+		/* the culprit: the lag that was given, the value that was given, or neither */
 		const char *key = end < first_date && config->lag.key ? config->lag.key
-			: config->value.key ? config->value.key : "$";
+			: config->value.key ? config->value.key : "as_of";
 
 		er_fault(faults, ERRCODE_INVALID_PARAMETER_VALUE, key,
-				 psprintf("lookback \"%s\" is too large: the window would begin before 0001-01-01", key),
-				 psprintf("It would go back %lld %s from %s.", (long long) number,
+				 psprintf("lookback \"%s\" gives a window that would begin before 0001-01-01", key),
+				 psprintf("It would go back %lld %s and %lld days of lag from %s.", (long long) number,
 						  config->unit == UNIT_MONTHS ? "months" : config->unit == UNIT_WEEKS ? "weeks" : "days",
-						  end >= ER_MIN_DATE ? er_date_text((DateADT) end) : "a day that does not exist"),
-				 "Give a smaller number.");
+						  (long long) lag, er_date_text(as_of)),
+				 "Give a smaller number, or a later as_of.");
 		return false;
 	}
 	window->start = (DateADT) start;
