@@ -437,7 +437,7 @@ BEGIN ATOMIC
                        WHEN 'recommendation' THEN execreport._text(i.item -> 'impact') END,
            CASE WHEN s.name = 'insight' AND pg_catalog.jsonb_typeof(i.item -> 'confidence') = 'number'
                 THEN (i.item ->> 'confidence')::numeric END,
-           coalesce(execreport._texts(i.item -> 'moduleIds'), pg_catalog.string_to_array(execreport._text(i.item -> 'moduleId'), NULL)),
+           coalesce(execreport._texts(i.item -> 'moduleIds'), nullif(ARRAY[execreport._text(i.item -> 'moduleId')], '{NULL}')),
            CASE s.name
                WHEN 'insight' THEN coalesce(execreport._text(i.item -> 'description'), execreport._text(i.item -> 'content'))
                WHEN 'recommendation' THEN nullif(pg_catalog.concat_ws('; ',
