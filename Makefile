@@ -9,9 +9,14 @@ EXT_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.co
 SQL_PARTS = schema \
 	tenancy \
 	audit \
+	consolidation \
 	help
 
-OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o)
+OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
+	jsonb_read.o jsonb_write.o \
+	consolidation.o consolidation_read.o consolidation_text.o consolidation_store.o consolidation_insights.o \
+	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
+	consolidation_state.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
