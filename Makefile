@@ -9,10 +9,12 @@ EXT_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.co
 SQL_PARTS = schema \
 	tenancy \
 	audit \
+	lookback segmentation \
 	consolidation \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
+	calendar.o lookback.o segmentation.o \
 	jsonb_read.o jsonb_write.o \
 	consolidation.o consolidation_read.o consolidation_text.o consolidation_store.o consolidation_insights.o \
 	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \

@@ -144,20 +144,21 @@ Example: SELECT execreport.grant_access(''app'', 1, ''editor'');';
 CREATE FUNCTION execreport.revoke_access(role name, tenant_id integer) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    was_member boolean;
 BEGIN
     PERFORM execreport._require_tenant(revoke_access.tenant_id, 'admin');
     LOCK TABLE execreport.tenant_members IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM execreport.tenant_members AS m
      WHERE m.tenant_id = revoke_access.tenant_id AND m.role_name = revoke_access.role;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
+    was_member := FOUND;
     PERFORM execreport._announce_change('execreport.tenant_members');
-    IF NOT EXISTS (SELECT FROM execreport.tenant_members AS m WHERE m.role_name = revoke_access.role)
+    IF (was_member OR execreport._caller_is_superuser())
+       AND NOT EXISTS (SELECT FROM execreport.tenant_members AS m WHERE m.role_name = revoke_access.role)
        AND EXISTS (SELECT FROM pg_roles WHERE rolname = revoke_access.role) THEN
         PERFORM execreport._revoke_objects(revoke_access.role);
     END IF;
-    RETURN true;
+    RETURN was_member;
 END
 $$;
 COMMENT ON FUNCTION execreport.revoke_access(name, integer) IS

@@ -7,8 +7,7 @@ set -euo pipefail
 
 PG_CONFIG=${PG_CONFIG:-pg_config}
 export PG_CONFIG LC_ALL=C.UTF-8
-export PGOPTIONS= PGAPPNAME= PSQLRC=/dev/null
-unset PGDATABASE PGHOST PGPORT PGUSER PGSERVICE PGPASSFILE PGDATA 2>/dev/null || true
+unset PGOPTIONS PGAPPNAME PGDATABASE PGHOST PGPORT PGUSER PGSERVICE PGPASSFILE PGDATA 2>/dev/null || true
 
 as_server_user() {
     if [ "$(id -u)" = 0 ]; then
@@ -71,7 +70,8 @@ install_packages() {
 build() {
     local log
     log=$(mktemp)
-    if ! make --no-print-directory -j"$(nproc)" all with_llvm=no ${ER_WARNINGS:+WARNINGS="$ER_WARNINGS"} >"$log" 2>&1; then
+    if ! make --no-print-directory -j"$(nproc)" all with_llvm=no \
+        WARNINGS="${ER_WARNINGS:-}" SHLIB_LINK="${ER_LDFLAGS:-}" >"$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         return 1

@@ -1,0 +1,333 @@
+/*
+ * calendar.c
+ *		Shared ground of the calendar machines; see calendar.h.
+ *
+ * Months are counted from year -4800, the origin of PostgreSQL's own j2date(), so that a month number of any
+ * valid date is positive and plain division works.
+ */
+#include "calendar.h"
+
+#include "access/htup_details.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+#define FIRST_YEAR		(-4800)
+#define CLIP_BYTES		60
+
+/* The on-disk head of a numeric (numeric.c keeps these to itself; pg_upgrade holds them still). */
+#define NUMERIC_KIND_MASK		0xC000
+#define NUMERIC_KIND_LONG_MINUS	0x4000
+#define NUMERIC_KIND_SPECIAL	0xC000
+#define NUMERIC_IS_SHORT_FORM	0x8000
+#define NUMERIC_SHORT_MINUS		0x2000
+#define NUMERIC_SHORT_WEIGHT	0x003F
+#define NUMERIC_SHORT_WEIGHT_MINUS 0x0040
+#define NUMERIC_BASE			10000
+
+static const char *container_kind(const char *container);
+
+static inline uint32
+load32(const char *at)
+{
+	uint32		value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline uint16
+load16(const char *at)
+{
+	uint16		value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline uint32
+entry_end(uint32 entry, uint32 start)
+{
+	return JBE_HAS_OFF(entry) ? JBE_OFFLENFLD(entry) : start + JBE_OFFLENFLD(entry);
+}
+
+void
+er_fault(ErFaults *faults, int sqlstate, const char *path,
+		 const char *message, const char *detail, const char *hint)
+{
+	if (faults == NULL)
+		ereport(ERROR,
+				errcode(sqlstate),
+				errmsg_internal("%s", message),
+				detail ? errdetail_internal("%s", detail) : 0,
+				hint ? errhint("%s", hint) : 0);
+
+	if (faults->count < ER_MAX_FAULTS)
+	{
+		ErFault    *fault = &faults->item[faults->count++];
+
+		fault->sqlstate = sqlstate;
+		fault->path = path;
+		fault->message = message;
+	}
+}
+
+/* Stands before the first member; false when the document is not an object. */
+bool
+er_members_open(ErMembers *members, const char *root)
+{
+	uint32		header = load32(root);
+
+	if ((header & JB_FOBJECT) == 0)
+		return false;
+
+	members->count = header & JB_CMASK;
+	members->next = 0;
+	members->entries = root + sizeof(uint32);
+	members->data = members->entries + (Size) members->count * 2 * sizeof(JEntry);
+	members->key_at = 0;
+	members->value_at = 0;
+	/* all keys come first, then all values */
+	for (uint32 i = 0; i < members->count; i++)
+	{
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
+		members->value_at = entry_end(load32(members->entries + i * sizeof(JEntry)), members->value_at);
+	}
+	return true;
+}
+
+bool
+er_members_next(ErMembers *members, ErMember *member)
+{
+	uint32		i = members->next;
+	uint32		key_entry;
+	uint32		value_entry;
+	uint32		end;
+
+	if (i >= members->count)
+		return false;
+	members->next++;
+	if ((i & 0xFFFF) == 0xFFFF)
+		CHECK_FOR_INTERRUPTS();
+
+	key_entry = load32(members->entries + (Size) i * sizeof(JEntry));
+	end = entry_end(key_entry, members->key_at);
+	member->key = members->data + members->key_at;
+	member->key_len = end - members->key_at;
+	members->key_at = end;
+
+	value_entry = load32(members->entries + ((Size) members->count + i) * sizeof(JEntry));
+	end = entry_end(value_entry, members->value_at);
+	member->kind = value_entry & JENTRY_TYPEMASK;
+	if (member->kind == JENTRY_ISNUMERIC || member->kind == JENTRY_ISCONTAINER)
+		members->value_at = INTALIGN(members->value_at);
+	member->data = members->data + members->value_at;
+	member->len = end - members->value_at;
+	members->value_at = end;
+	return true;
+}
+
+/*
+ * The member as a whole number. 7.0 is one; 7.5 and "7" are not. A numeric keeps no trailing zero digits, so a
+ * digit to the right of the point is a real fraction.
+ */
+ErWhole
+er_member_whole(const ErMember *member, int64 *value)
+{
+	const char *head = member->data + VARHDRSZ;
+	const char *digits;
+	uint16		header;
+	bool		minus;
+	int			weight;
+	int			count;
+	int64		whole = 0;
+
+	if (member->kind != JENTRY_ISNUMERIC)
+		return ER_WHOLE_NOT_A_NUMBER;
+
+	header = load16(head);
+	if ((header & NUMERIC_KIND_MASK) == NUMERIC_KIND_SPECIAL)
+		return ER_WHOLE_NOT_A_NUMBER;
+	if (header & NUMERIC_IS_SHORT_FORM)
+	{
+		minus = (header & NUMERIC_SHORT_MINUS) != 0;
+		weight = header & NUMERIC_SHORT_WEIGHT;
+		if (header & NUMERIC_SHORT_WEIGHT_MINUS)
+			weight -= NUMERIC_SHORT_WEIGHT_MINUS;
+		digits = head + sizeof(uint16);
+	}
+	else
+	{
+		minus = (header & NUMERIC_KIND_MASK) == NUMERIC_KIND_LONG_MINUS;
+		weight = (int16) load16(head + sizeof(uint16));
+		digits = head + 2 * sizeof(uint16);
+	}
+	count = (member->data + member->len - digits) / (int) sizeof(int16);
+
+	if (count > weight + 1)
+		return ER_WHOLE_FRACTION;
+	if (count == 0)
+	{
+		*value = 0;
+		return ER_WHOLE_OK;
+	}
+	if (weight > 3)				/* 10^16 and more */
+		return ER_WHOLE_TOO_LARGE;
+	for (int i = 0; i <= weight; i++)
+		whole = whole * NUMERIC_BASE + (i < count ? load16(digits + i * sizeof(int16)) : 0);
+	*value = minus ? -whole : whole;
+	return ER_WHOLE_OK;
+}
+
+char *
+er_member_name(const ErMember *member)
+{
+	return er_clip(member->key, member->key_len);
+}
+
+/* For messages: the kind of the value, and the value itself as far as it is short. */
+char *
+er_member_describe(const ErMember *member)
+{
+	switch (member->kind)
+	{
+		case JENTRY_ISSTRING:
+			return psprintf("\"%s\"", er_clip(member->data, member->len));
+		case JENTRY_ISNUMERIC:
+			{
+				char	   *aligned = palloc(member->len);
+				char	   *text;
+
+				memcpy(aligned, member->data, member->len);
+				text = DatumGetCString(DirectFunctionCall1(numeric_out, PointerGetDatum(aligned)));
+				return er_clip(text, strlen(text));
+			}
+		case JENTRY_ISBOOL_FALSE:
+			return "false";
+		case JENTRY_ISBOOL_TRUE:
+			return "true";
+		case JENTRY_ISNULL:
+			return "null";
+		default:
+			return pstrdup(container_kind(member->data));
+	}
+}
+
+/* For messages: what a document that is no object is instead. */
+char *
+er_root_describe(const char *root)
+{
+	return pstrdup(container_kind(root));
+}
+
+char *
+er_clip(const char *text, int len)
+{
+	int			keep;
+
+	if (len <= CLIP_BYTES)
+		return pnstrdup(text, len);
+	keep = pg_mbcliplen(text, len, CLIP_BYTES);
+	return psprintf("%.*s...", keep, text);
+}
+
+static const char *
+container_kind(const char *container)
+{
+	uint32		header = load32(container);
+
+	if (header & JB_FOBJECT)
+		return "an object";
+	if ((header & JB_FSCALAR) == 0)
+		return "an array";
+	switch (load32(container + sizeof(uint32)) & JENTRY_TYPEMASK)
+	{
+		case JENTRY_ISSTRING:
+			return "a string";
+		case JENTRY_ISNUMERIC:
+			return "a number";
+		case JENTRY_ISNULL:
+			return "null";
+		default:
+			return "a boolean";
+	}
+}
+
+/* The month that the date lies in, counted from FIRST_YEAR, and its day of the month. */
+int
+er_month_number(DateADT date, int *day)
+{
+	int			year;
+	int			month;
+
+	j2date(date + POSTGRES_EPOCH_JDATE, &year, &month, day);
+	return (year - FIRST_YEAR) * MONTHS_PER_YEAR + month - 1;
+}
+
+/* That day of that month, or the last one the month has. Returns the day number of date. */
+int
+er_month_day(int month, int day)
+{
+	int			year = month / MONTHS_PER_YEAR + FIRST_YEAR;
+	int			last = day_tab[isleap(year)][month % MONTHS_PER_YEAR];
+
+	return date2j(year, month % MONTHS_PER_YEAR + 1, Min(day, last)) - POSTGRES_EPOCH_JDATE;
+}
+
+/* Not before the first date there is. */
+DateADT
+er_months_before(DateADT date, int months)
+{
+	int			day;
+	int			month = er_month_number(date, &day) - months;
+
+	if (month < 0)
+		return ER_MIN_DATE;
+	return Max(er_month_day(month, day), ER_MIN_DATE);
+}
+
+/* ISO, whatever DateStyle says. */
+const char *
+er_date_text(DateADT date)
+{
+	char		text[MAXDATELEN + 1];
+	struct pg_tm tm;
+
+	if (DATE_NOT_FINITE(date))
+		return DATE_IS_NOBEGIN(date) ? "-infinity" : "infinity";
+	j2date(date + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+	EncodeDateOnly(&tm, USE_ISO_DATES, text);
+	return pstrdup(text);
+}
+
+/*
+ * An anonymous row of four-byte columns, all zero: blessed once per session, then only copied. Its columns lie side
+ * by side from ER_ROW_COLUMNS on.
+ */
+HeapTupleHeader
+er_row_image(int columns, const char *const *names, const Oid *types)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	TupleDesc	desc = CreateTemplateTupleDesc(columns);
+	Datum	   *values = palloc0(columns * sizeof(Datum));
+	bool	   *nulls = palloc0(columns * sizeof(bool));
+	HeapTupleHeader image;
+
+	for (int i = 0; i < columns; i++)
+		TupleDescInitEntry(desc, i + 1, names[i], types[i], -1, 0);
+	BlessTupleDesc(desc);
+	image = DatumGetHeapTupleHeader(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	MemoryContextSwitchTo(old);
+	return image;
+}
+
+HeapTupleHeader
+er_row_copy(HeapTupleHeader image)
+{
+	Size		size = HeapTupleHeaderGetDatumLength(image);
+
+	return memcpy(palloc(size), image, size);
+}

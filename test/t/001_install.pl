@@ -1,0 +1,59 @@
+# Installing, installing twice, failing to install, and dropping again; preloaded or not.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $objects = q{
+    SELECT (SELECT count(*) FROM pg_class) || ' ' || (SELECT count(*) FROM pg_proc) || ' ' || (SELECT count(*) FROM pg_type)
+        || ' ' || (SELECT count(*) FROM pg_namespace) || ' ' || (SELECT count(*) FROM pg_policy) || ' ' || (SELECT count(*) FROM pg_constraint)};
+
+foreach my $preload ('', 'execreport')
+{
+	my $how = $preload eq '' ? 'not preloaded' : 'preloaded';
+	my $node = PostgreSQL::Test::Cluster->new($preload eq '' ? 'plain' : 'preloaded');
+	$node->init;
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
+	$node->start;
+
+	my $before = $node->safe_psql('postgres', $objects);
+
+	# somebody planted the schema before us
+	$node->safe_psql('postgres', 'CREATE ROLE mallory; CREATE SCHEMA execreport AUTHORIZATION mallory');
+	my ($rc, $out, $err) = $node->psql('postgres', 'CREATE EXTENSION execreport');
+	isnt($rc, 0, "$how: a planted schema makes the installation fail");
+	like($err, qr/schema "execreport" already exists/, "$how: and the error says why");
+	$node->safe_psql('postgres', 'DROP SCHEMA execreport');
+	is($node->safe_psql('postgres', $objects), $before, "$how: a failed installation leaves nothing");
+
+	$node->safe_psql('postgres', 'CREATE EXTENSION execreport');
+	my $installed = $node->safe_psql('postgres', $objects);
+	isnt($installed, $before, "$how: an installation makes objects");
+	is($node->safe_psql('postgres', 'SELECT execreport.current_tenant()'), '1', "$how: a newcomer works for tenant 1");
+	$node->safe_psql('postgres', 'CREATE EXTENSION IF NOT EXISTS execreport');
+	is($node->safe_psql('postgres', $objects), $installed, "$how: installing again changes nothing");
+
+	# settings given before the library is loaded are taken over
+	is($node->safe_psql('postgres', "SET execreport.user_id = 'ana'; SELECT execreport.current_user_id()"),
+		'ana', "$how: a setting made before the first call counts");
+	($rc, $out, $err) = $node->psql('postgres', "SELECT execreport.current_tenant(); SET execreport.no_such_setting = 1");
+	isnt($rc, 0, "$how: an unknown setting of ours is refused");
+
+	$node->safe_psql('postgres', q{SELECT execreport.create_tenant(2, 'Two'); CREATE ROLE app;
+		SELECT execreport.grant_access('app', 2, 'editor')});
+	$node->safe_psql('postgres', 'DROP EXTENSION execreport');
+	is($node->safe_psql('postgres', $objects), $before, "$how: dropping leaves no object");
+	$node->safe_psql('postgres', 'DROP ROLE app');
+	pass("$how: nor a privilege that keeps a role alive");
+
+	# a session that knew the old one goes on with the new one
+	my $session = q{CREATE EXTENSION execreport; SELECT tenant_id FROM execreport.create_tenant(2);
+		SET execreport.tenant_id = 2; SELECT execreport.current_tenant(); RESET execreport.tenant_id;
+		DROP EXTENSION execreport; CREATE EXTENSION execreport; SELECT execreport.current_tenant();
+		SELECT count(*) FROM execreport.tenants};
+	is($node->safe_psql('postgres', $session), "2\n2\n1\n1", "$how: dropped and created again in one session");
+	$node->stop;
+}
+
+done_testing();
