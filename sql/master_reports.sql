@@ -449,7 +449,7 @@ BEGIN ATOMIC
                                'with', execreport._text(c.value -> 'with')), '; ' ORDER BY c.n)
                       FROM pg_catalog.jsonb_array_elements(CASE pg_catalog.jsonb_typeof(i.item -> 'conflicts')
                                WHEN 'array' THEN i.item -> 'conflicts' END) WITH ORDINALITY AS c (value, n))), '')
-               ELSE execreport._text(i.item -> 'reason') END
+               ELSE coalesce(execreport._text(i.item -> 'reason'), execreport._text(i.item -> 'rationale')) END
       FROM execreport.master_reports AS m,
            LATERAL (VALUES (1, 'insight', m.consolidated_insights), (2, 'recommendation', m.consolidated_recommendations),
                            (3, 'deprioritized', m.deprioritized), (4, 'theme', m.council_synthesis -> 'keyThemes'),

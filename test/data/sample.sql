@@ -41,7 +41,7 @@ SELECT configuration_id, context_version, context_hash
         "excludedUseCases": [], "excludedCompetitors": ["BigShelf house brand"],
         "categoryExclusions": [{"value": "road running shoes", "matchType": "exact", "semanticSensitivity": "medium",
             "addedBy": "human", "addedAt": "2026-01-12T09:00:00Z", "reason": "Not our category"}],
-        "keywordExclusions": [{"value": "replica shoes", "matchType": "semantic", "semanticSensitivity": "high",
+        "keywordExclusions": [{"value": "replica", "matchType": "semantic", "semanticSensitivity": "medium",
             "addedBy": "human", "addedAt": "2026-01-12T09:00:00Z", "reason": "Brand protection"}],
         "enforcementRules": {"hardExclusion": true, "allowModelSuggestion": true,
             "requireHumanOverrideForExpansion": true}, "auditLog": []}'::jsonb,
