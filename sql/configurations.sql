@@ -155,16 +155,16 @@ BEGIN
     SELECT coalesce(jsonb_object_agg(key, value), '{}') INTO content FROM jsonb_each(content) WHERE value <> 'null';
     IF content ? 'governance' THEN
         content := jsonb_set(content, '{governance}', (content -> 'governance') - '{context_hash,context_version}'::text[]);
-        PERFORM execreport._instant(content #>> '{governance,context_valid_until}', 'governance.context_valid_until'),
-                execreport._instant(content #>> '{governance,last_reviewed}', 'governance.last_reviewed');
+        PERFORM execreport._instant(content #>> '{governance,context_valid_until}', 'document.governance.context_valid_until'),
+                execreport._instant(content #>> '{governance,last_reviewed}', 'document.governance.last_reviewed');
         IF lower(content #>> '{governance,validation_status}') NOT IN ('complete', 'incomplete', 'blocked', 'needs_review') THEN
-            RAISE EXCEPTION 'governance.validation_status is unknown'
+            RAISE EXCEPTION 'document.governance.validation_status is unknown'
                 USING ERRCODE = '22023',
                       DETAIL = format('It is "%s"; it may be complete, incomplete, blocked or needs_review.',
                                       left(content #>> '{governance,validation_status}', 64));
         END IF;
     END IF;
-    PERFORM execreport._instant(e.expires_at, e.path || '.expires_at')
+    PERFORM execreport._instant(e.expires_at, 'document.' || e.path || '.expires_at')
        FROM execreport._exclusions(content -> 'negative_scope') AS e;
     RETURN content;
 END
@@ -202,7 +202,7 @@ BEGIN
 
     -- A new id comes from the tenant's counter, whose row lock also keeps two sessions from making one configuration.
     SELECT * INTO earlier FROM execreport.configurations AS c
-     WHERE c.tenant_id = tenant AND c.configuration_id = save_configuration.configuration_id FOR UPDATE;
+     WHERE c.tenant_id = tenant AND c.configuration_id = save_configuration.configuration_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         INSERT INTO execreport._configuration_ids AS ids (tenant_id, last_id)
         VALUES (tenant, coalesce(save_configuration.configuration_id, 1))
@@ -211,7 +211,7 @@ BEGIN
                                   save_configuration.configuration_id)
         RETURNING coalesce(save_configuration.configuration_id, last_id) INTO new_id;
         SELECT * INTO earlier FROM execreport.configurations AS c
-         WHERE c.tenant_id = tenant AND c.configuration_id = new_id FOR UPDATE;
+         WHERE c.tenant_id = tenant AND c.configuration_id = new_id FOR NO KEY UPDATE;
     END IF;
 
     IF earlier.configuration_id IS NULL THEN

@@ -386,6 +386,7 @@ check_value(JEntry entry, char *value, int length, int types, const Path *path)
 		return;
 	if (!(type & types))
 		refuse(path, psprintf("is not %s", describe_types(types)),
+			   type == NONE ? "It is null." :
 			   psprintf("It is %s: %s.", describe_types(type), value_text(entry, value, length)));
 	if (type == NUMBER && (types & (PERCENT | COUNT | IDENTIFIER)))
 		check_number((Numeric) value, types, path);

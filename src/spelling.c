@@ -43,10 +43,11 @@ er_snake_case(PG_FUNCTION_ARGS)
 	Jsonb	   *document = PG_GETARG_JSONB_P(0);
 	JsonbParseState *state = NULL;
 	JsonbValue *result = NULL;
+	Path		path = {NULL, "document", 0};
 
 	if (JB_ROOT_IS_SCALAR(document))
 		PG_RETURN_JSONB_P(document);
-	convert(&state, &document->root, NULL, &result);
+	convert(&state, &document->root, &path, &result);
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(result));
 }
 

@@ -1,6 +1,5 @@
 -- sample.sql: one tenant, one configuration, seven modules. The brand and all figures are invented.
--- Load it as a superuser into a fresh database: \i test/data/sample.sql
-BEGIN;
+-- Load it as a superuser into a fresh database: psql -1 -f test/data/sample.sql
 SELECT tenant_id, name FROM execreport.create_tenant(1, 'Meridian Trail', 'small');
 SELECT execreport.update_flags(1, '{"execReportsEnabled": true, "masterReportsEnabled": true, "reportsApiEnabled": true,
     "reportsUiEnabled": true, "consolidationEnabled": true, "councilSynthesisEnabled": true}', 'sample data');
@@ -174,4 +173,3 @@ SELECT id FROM execreport.create_exec_report(1, 'keyword-gap', '{"moduleId": "ke
     executed_at => now() - interval '9 days');
 SELECT id FROM execreport.create_exec_report(1, 'pricing-intelligence', '{"moduleId": "pricing-intelligence", "hasData": false,
     "confidence": 0, "insights": [], "recommendations": [], "errors": ["No data available"]}', executed_at => now());
-COMMIT;
