@@ -318,7 +318,7 @@ read_config(const char *root, LookbackConfig *config, ErFaults *faults)
 		return false;
 	}
 	config->empty = members.count == 0;
-	while (er_members_next(&members, &member))
+	while (!er_faults_full(faults) && er_members_next(&members, &member))
 		read_member(&member, config, faults);
 	check_members(config, faults);
 	return faults == NULL || faults->count == before;
