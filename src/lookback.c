@@ -167,7 +167,7 @@ er_check_lookback(PG_FUNCTION_ARGS)
 	DateADT		earliest = as_of_known ? earliest_start(as_of) : 0;
 	bool		has_window = false;
 	bool		valid;
-	ErWindow	window;
+	ErWindow	window = {0, 0};
 	LookbackConfig config;
 	JsonbParseState *state = NULL;
 	JsonbValue	null = {.type = jbvNull};
