@@ -683,7 +683,8 @@ er_wrong(const char *path, const ErJson *value, const char *expected)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%s is %s", path, er_json_describe(value)),
-			 errdetail("Expected %s.", expected)));
+			 errdetail("Expected %s.", expected),
+			 errhint("Correct the value, or leave it out: what is missing is unknown.")));
 }
 
 static void
