@@ -415,6 +415,9 @@ refresh(uint64 generation)
 		return;
 
 	cache.generation = 0;
+	/* not announced, so never woken: the extension may have been dropped and created anew */
+	overrides_watch.relid = InvalidOid;
+	kills_watch.relid = InvalidOid;
 	if (cache.context == NULL)
 		cache.context = AllocSetContextCreate(CacheMemoryContext, "execreport flags", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(cache.context);
