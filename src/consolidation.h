@@ -489,7 +489,7 @@ extern void er_insight_prepare(ErConsolidation *state, ErPending *item);
 extern void er_insights_foresee(ErConsolidation *state);
 /* Merges it into its group, which it finds or makes. */
 extern void er_insight_take(ErConsolidation *state, ErPending *item);
-extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword);
+extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword, uint32 hint);
 extern void er_insight_represent(ErConsolidation *state, ErInsight *insight, int32 strength, ErText title,
 								 ErText description, uint32 category);
 /* A source of an item, kept when it is among the strongest. *place is its place in state->sources, or ER_NONE. */

@@ -18,6 +18,7 @@
 
 static void said_stronger(ErConsolidation *state, ErInsight *insight, int16 severity, int32 confidence);
 static uint32 word_number(ErConsolidation *state, ErText word);
+static uint32 keyword_number(ErConsolidation *state, ErText text);
 static void keep_text(ErArena *arena, ErText *kept, uint32 *room, ErText text);
 static int	compare_source(const ErConsolidation *state, int32 strength, ErText report, uint32 module,
 						   const ErSource *source);
@@ -130,6 +131,8 @@ er_insights_foresee(ErConsolidation *state)
 		er_prefetch(insight->keywords.members);
 		er_prefetch(insight->evidence.values);
 		er_prefetch((const char *) insight->evidence.values + 64);
+		if (insight->sources.count == ER_SOURCES_KEPT)
+			er_prefetch(&insight->sources.sources[ER_SOURCES_KEPT - 1]);
 	}
 }
 
@@ -219,41 +222,58 @@ word_number(ErConsolidation *state, ErText word)
 	return er_table_intern(&state->arena, &state->words, sizeof(ErWord), word, NULL);
 }
 
+/* The hint says which of the group's keywords it may be: reports mostly list them in the same order. */
 void
-er_insight_keyword(ErConsolidation *state, uint32 group, ErText text)
+er_insight_keyword(ErConsolidation *state, uint32 group, ErText text, uint32 hint)
+{
+	ErInsight  *insight = er_item(&state->insights.list, ErInsight, group);
+	ErMember   *member = NULL;
+
+	if (hint < insight->keywords.count)
+	{
+		ErText		spelling;
+
+		member = &insight->keywords.members[hint];
+		spelling = er_item(&state->keywords.list, ErKeyword, member->id)->spelling;
+		if (spelling.len != text.len || !er_same_bytes(spelling.ptr, text.ptr, text.len))
+			member = NULL;
+	}
+	if (member == NULL)
+		member = er_idset_add(&state->arena, &insight->keywords, keyword_number(state, text));
+	if (member->stamp != state->report)
+	{
+		member->stamp = state->report;
+		if (!state->insights_only)
+		{
+			ErKeyword  *keyword = er_item(&state->keywords.list, ErKeyword, member->id);
+
+			keyword->count++;
+			er_modules_add(&state->arena, &keyword->modules, state->module);
+		}
+	}
+}
+
+/* Each spelling is normalised once. */
+static uint32
+keyword_number(ErConsolidation *state, ErText text)
 {
 	uint64		hash = er_hash(text.ptr, text.len);
 	uint32		spelling = er_table_find(&state->spellings, sizeof(ErSpelling), text, hash);
-	uint32		number;
-	ErMember   *member;
 
 	if (spelling == ER_NONE)
 	{
 		bool		added;
-		ErKeyword  *keyword;
+		uint32		number = er_table_intern(&state->arena, &state->keywords, sizeof(ErKeyword),
+											 er_normalise(&state->buffer, text, state->keys_used), &added);
+		ErKeyword  *keyword = er_item(&state->keywords.list, ErKeyword, number);
 
-		number = er_table_intern(&state->arena, &state->keywords, sizeof(ErKeyword), er_normalise(&state->buffer, text, state->keys_used),
-								 &added);
-		keyword = er_item(&state->keywords.list, ErKeyword, number);
 		text = er_arena_text(&state->arena, text);
 		if (added || er_text_compare(text, keyword->spelling) < 0)
 			keyword->spelling = text;
 		spelling = er_table_add(&state->arena, &state->spellings, sizeof(ErSpelling), text, hash);
 		er_item(&state->spellings.list, ErSpelling, spelling)->keyword = number;
 	}
-	number = er_item(&state->spellings.list, ErSpelling, spelling)->keyword;
-	member = er_idset_add(&state->arena, &er_item(&state->insights.list, ErInsight, group)->keywords, number);
-	if (member->stamp != state->report)
-	{
-		member->stamp = state->report;
-		if (!state->insights_only)
-		{
-			ErKeyword  *keyword = er_item(&state->keywords.list, ErKeyword, number);
-
-			keyword->count++;
-			er_modules_add(&state->arena, &keyword->modules, state->module);
-		}
-	}
+	return er_item(&state->spellings.list, ErSpelling, spelling)->keyword;
 }
 
 /* The strongest insight lends its text: one with a description before one without, then bytewise. */

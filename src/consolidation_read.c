@@ -438,7 +438,7 @@ take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *are
 			text.len = keyword.len;
 			text = trim(text);
 			if (text.len > 0)
-				er_insight_keyword(state, item->group, text);
+				er_insight_keyword(state, item->group, text, k);
 		}
 	}
 
