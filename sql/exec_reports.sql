@@ -209,7 +209,7 @@ RETURN CASE WHEN pg_catalog.jsonb_typeof(playbook_result -> 'insights') = 'array
              'insights', coalesce(nullif(playbook_result -> 'insights', 'null'), '[]'),
              'recommendations', coalesce(nullif(playbook_result -> 'recommendations', 'null'), '[]'),
              'deprioritized', coalesce(nullif(playbook_result -> 'deprioritized', 'null'), '[]'),
-             'councilPrompt', coalesce(nullif(playbook_result -> 'councilPrompt', 'null'), '""')) END;
+             'councilPrompt', coalesce(nullif(playbook_result -> 'councilPrompt', 'null'), nullif(playbook_result -> 'council_prompt', 'null'), '""')) END;
 COMMENT ON FUNCTION execreport._whole_playbook_result(jsonb) IS
 'A playbook result with all four members that readers of the document expect: what the module left out is empty.';
 

@@ -80,21 +80,25 @@ static const Member insight_list[] = {
 	{"description", STRING},
 	{"whyItMatters", STRING},
 	{"relatedKeywords", ARRAY, STRING},
+	{"related_keywords", ARRAY, STRING},
 };
 static const Members insight = MEMBERS(insight_list);
 
 static const Member recommendation_list[] = {
 	{"id", STRING | NUMBER},
+	{"theme", STRING},
 	{"title", STRING},
 	{"action", STRING},
 	{"effort", STRING},
 	{"impact", STRING},
 	{"reason", STRING},
-	{"priority", STRING | NUMBER},
+	{"category", STRING},
+	{"priority", STRING},
 	{"timeline", STRING},
 	{"rationale", STRING},
-	{"dependencies", ARRAY},
+	{"dependencies", ARRAY, STRING | NUMBER},
 	{"estimatedImpact", STRING},
+	{"estimated_impact", STRING},
 };
 static const Members recommendation = MEMBERS(recommendation_list);
 
@@ -117,6 +121,7 @@ static const Member output_list[] = {
 	{"hasData", BOOLEAN},
 	{"insights", ARRAY, OBJECT, &insight},
 	{"moduleId", STRING},
+	{"module_id", STRING},
 	{"chartsData", ARRAY, OBJECT},
 	{"confidence", NUMBER | PERCENT},
 	{"dataSources", ARRAY},
@@ -131,6 +136,7 @@ static const Member playbook_list[] = {
 	{"insights", ARRAY, OBJECT, &insight},
 	{"councilPrompt", STRING},
 	{"deprioritized", ARRAY, STRING},
+	{"council_prompt", STRING},
 	{"recommendations", ARRAY, OBJECT, &recommendation},
 };
 static const Members playbook = MEMBERS(playbook_list);
