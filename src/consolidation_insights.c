@@ -318,6 +318,7 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 	InsightOrder *order = order_insights(state);
 	uint32	   *in_category = palloc0(((Size) state->words.list.count + 1) * sizeof(uint32));
 	ErText		none = {NULL, 0};
+	void	   *hasher = er_fingerprint_begin();
 
 	er_json_begin_array(writer, count);
 	for (uint32 i = 0; i < count; i++)
@@ -327,11 +328,11 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 		char		fingerprint[ER_FINGERPRINT_LEN];
 
 		CHECK_FOR_INTERRUPTS();
-		er_fingerprint(insight->key.ptr, insight->key.len, fingerprint);
+		er_fingerprint(hasher, insight->key, fingerprint);
 		er_json_begin_object(writer, &insight_shape);
 		er_write_text(writer, insight->type == ER_NONE ? none : er_item(&state->words.list, ErWord, insight->type)->text);
 		er_write_text(writer, insight->title);
-		er_write_sources(writer, state, &insight->sources);
+		er_write_sources(writer, state, ranks, &insight->sources);
 		er_write_text(writer, category == ER_NONE ? none : er_item(&state->words.list, ErWord, category)->text);
 		er_write_values(writer, &insight->evidence);
 		er_json_decimal(writer, i + 1, 0);
@@ -349,6 +350,7 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 		er_json_end(writer);
 	}
 	er_json_end(writer);
+	er_fingerprint_end(hasher);
 	pfree(order);
 	pfree(in_category);
 }
@@ -385,6 +387,7 @@ compare_insights(const void *a, const void *b, void *arg)
 	const ErInsight *right;
 	char		left_print[ER_FINGERPRINT_LEN];
 	char		right_print[ER_FINGERPRINT_LEN];
+	void	   *hasher;
 	int			order;
 
 	if (one->first != two->first)
@@ -399,8 +402,10 @@ compare_insights(const void *a, const void *b, void *arg)
 	order = er_text_compare(left->title, right->title);
 	if (order != 0)
 		return order;
-	er_fingerprint(left->key.ptr, left->key.len, left_print);
-	er_fingerprint(right->key.ptr, right->key.len, right_print);
+	hasher = er_fingerprint_begin();
+	er_fingerprint(hasher, left->key, left_print);
+	er_fingerprint(hasher, right->key, right_print);
+	er_fingerprint_end(hasher);
 	return memcmp(left_print, right_print, ER_FINGERPRINT_LEN);
 }
 

@@ -114,8 +114,9 @@ static ErText id_field(const Place *place, const ErJson *values, int field);
 static int64 confidence_field(const Place *place, const ErJson *values, int field);
 static bool list_field(const Place *place, const ErJson *values, int field);
 static ErText word_field(ErText text, const char *const *words);
+static int	severity_of(ErText text);
 static bool same_word(ErText text, const char *word);
-static ErText trim(ErText text);
+static inline ErText trim(ErText text);
 static void wrong_field(const Place *place, int field, const ErJson *value, const char *expected) pg_attribute_noreturn();
 static void wrong_element(const Place *place, int field, uint32 number, const ErJson *value,
 						  const char *expected) pg_attribute_noreturn();
@@ -293,8 +294,7 @@ read_insights(ErConsolidation *state, Place *place, const ErJson *list, ErArena 
 		if (item.description.ptr == NULL)
 			item.description = text_field(place, values, IN_DETAILS);
 		word = text_of_two(place, values, IN_SEVERITY, IN_PRIORITY);
-		item.severity = word.ptr == NULL ? 0 : same_word(word, "critical") ? 4 : same_word(word, "high") ? 3 :
-			same_word(word, "medium") ? 2 : same_word(word, "low") ? 1 : 0;
+		item.severity = severity_of(word);
 		item.confidence = confidence_field(place, values, IN_CONFIDENCE);
 		item.twin = ER_NONE;
 		if (!playbook && item.id.ptr != NULL && twins->list.count > 0)
@@ -642,7 +642,7 @@ word_field(ErText text, const char *const *words)
 	text = trim(text);
 	if (text.ptr != NULL)
 		for (; *words != NULL; words++)
-			if (same_word(text, *words))
+			if ((text.ptr[0] | 0x20) == **words && same_word(text, *words))
 			{
 				text.ptr = *words;
 				break;
@@ -650,20 +650,36 @@ word_field(ErText text, const char *const *words)
 	return text;
 }
 
-/* The text, but for case and space around it, is this word. */
+/* 4 critical, 3 high, 2 medium, 1 low, 0 unknown. */
+static int
+severity_of(ErText text)
+{
+	static const char *const words[] = {"low", "medium", "high", "critical"};
+	static const unsigned char first[] = "lmhc";
+
+	text = trim(text);
+	for (int i = 0; i < lengthof(words) && text.ptr != NULL; i++)
+		if ((text.ptr[0] | 0x20) == first[i] && same_word(text, words[i]))
+			return i + 1;
+	return 0;
+}
+
+/* The text, but for case, is this word. */
 static bool
 same_word(ErText text, const char *word)
 {
-	text = trim(text);
 	for (uint32 i = 0; i < text.len; i++)
 		if (pg_ascii_tolower((unsigned char) text.ptr[i]) != (unsigned char) word[i])
 			return false;
 	return word[text.len] == '\0';
 }
 
-static ErText
+static inline ErText
 trim(ErText text)
 {
+	/* mostly there is nothing to trim */
+	if (likely(text.len > 0 && (unsigned char) text.ptr[0] > ' ' && (unsigned char) text.ptr[text.len - 1] > ' '))
+		return text;
 	while (text.len > 0 && (text.ptr[0] == ' ' || (text.ptr[0] >= '\t' && text.ptr[0] <= '\r')))
 	{
 		text.ptr++;
