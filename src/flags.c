@@ -374,7 +374,7 @@ tenant_argument(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("tenant_id is null"),
-				 errhint("Key a tenant, such as execreport.current_tenant().")));
+				 errhint("Name a tenant, such as execreport.current_tenant().")));
 	tenant_id = PG_GETARG_INT32(0);
 	er_require_tenant_persona(tenant_id, ER_VIEWER);
 	return tenant_id;
