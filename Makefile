@@ -11,6 +11,8 @@ SQL_PARTS = schema \
 	audit \
 	lookback segmentation \
 	consolidation \
+	flags \
+	configurations exec_reports master_reports \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
@@ -18,7 +20,9 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	jsonb_read.o jsonb_write.o \
 	consolidation.o consolidation_read.o consolidation_text.o consolidation_store.o consolidation_insights.o \
 	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
-	consolidation_state.o)
+	consolidation_state.o \
+	flags.o flags_setting.o \
+	shape.o spelling.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
