@@ -26,8 +26,8 @@ await client.query(`
     consolidated_recommendations jsonb COMPRESSION lz4 NOT NULL, council_synthesis jsonb COMPRESSION lz4 NOT NULL,
     modules_included jsonb NOT NULL, overall_confidence integer NOT NULL, data_freshness varchar NOT NULL);
   CREATE INDEX ON rival_reports (configuration_id);
-  VACUUM ANALYZE execreport.exec_reports;
 `)
+await client.query('VACUUM ANALYZE execreport.exec_reports')
 
 const rank = { high: 3, medium: 2, low: 1 }
 const key = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, ' ').trim()
@@ -117,7 +117,7 @@ const repeat = (table, fn, before = async () => {}) => async () => {
 
 heading('generate: a master report of 7 modules with 20 insights and 10 recommendations each')
 await printSettings(client)
-const clear = async () => { await client.query('DELETE FROM execreport.master_reports') }
+const clear = async () => { await client.query('TRUNCATE execreport.master_reports') }
 await compare({
   what: `${calls} reports made and stored; per report`, per: calls, rounds: 7,
   ours: { label: 'generate_master_report()', run: repeat('execreport.master_reports', generate, clear) },
