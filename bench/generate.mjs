@@ -117,7 +117,7 @@ const repeat = (table, fn, before = async () => {}) => async () => {
 
 heading('generate: a master report of 7 modules with 20 insights and 10 recommendations each')
 await printSettings(client)
-const clear = async () => { await client.query('TRUNCATE execreport.master_reports') }
+const clear = async () => { await client.query('DELETE FROM execreport.master_reports') }
 await compare({
   what: `${calls} reports made and stored; per report`, per: calls, rounds: 7,
   ours: { label: 'generate_master_report()', run: repeat('execreport.master_reports', generate, clear) },
