@@ -484,6 +484,7 @@ BEGIN
             PERFORM execreport._announce_change(target);
         END IF;
     END LOOP;
+    PERFORM execreport._announce_change('execreport.flags');  -- stands for overrides and kill switches, too
     PERFORM execreport._audit(delete_tenant.tenant_id, 'delete', 'tenant', delete_tenant.tenant_id::text,
         jsonb_strip_nulls(jsonb_build_object('name', gone.name, 'size', gone.size)),
         NULL, delete_tenant.reason, jsonb_build_object('deleted', counts));

@@ -92,6 +92,36 @@ typedef struct ErTable
 	ErIndex		index;
 } ErTable;
 
+static inline bool
+er_same_bytes(const char *a, const char *b, Size len)
+{
+	uint64		one,
+				two;
+
+	if (len < 8)
+	{
+		while (len > 0 && *a == *b)
+			a++, b++, len--;
+		return len == 0;
+	}
+	for (; len > 8; a += 8, b += 8, len -= 8)
+	{
+		memcpy(&one, a, 8);
+		memcpy(&two, b, 8);
+		if (one != two)
+			return false;
+	}
+	memcpy(&one, a + len - 8, 8);
+	memcpy(&two, b + len - 8, 8);
+	return one == two;
+}
+
+#if defined(__GNUC__) || defined(__clang__)
+#define er_prefetch(address) __builtin_prefetch(address)
+#else
+#define er_prefetch(address) ((void) 0)
+#endif
+
 extern uint64 er_hash_seed;
 extern void er_hash_choose_seed(void);
 
@@ -249,6 +279,8 @@ typedef struct ErSources
 {
 	ErSource   *sources;
 	uint32		count;
+	uint32		size;
+	int32		weakest;		/* strength of the last, when no more are kept */
 } ErSources;
 
 typedef struct ErModule
@@ -285,7 +317,8 @@ typedef struct ErInsight
 	uint32		type;			/* word, or ER_NONE */
 	uint32		category;		/* word of the strongest, or ER_NONE */
 	uint32		report;			/* number of the last report that had it */
-	uint32		pending;		/* its first place among that report's items */
+	int16		said_severity;	/* the highest in that report */
+	int32		said_confidence;
 	int32		strength;		/* of the strongest: severity and confidence */
 	ErText		title;			/* of the strongest */
 	ErText		description;
@@ -344,19 +377,27 @@ typedef struct ErSentence
 	uint32		place;
 } ErSentence;
 
-/* One insight of the report being read, before the scale of its confidences is known. */
+/* One insight of the report being read. */
 typedef struct ErPending
 {
-	uint32		group;
-	uint32		first;			/* first of the same group in this report */
-	int16		severity;
-	int16		best_severity;
-	int32		best_confidence;
-	bool		represents;		/* may lend its title and text */
-	int64		confidence;		/* 0.00000001, or -1 */
+	/* as the document says it */
+	ErText		id;
+	ErText		type;
+	ErText		category;
 	ErText		title;
 	ErText		description;
-	uint32		category;
+	int64		confidence;		/* 0.00000001, or -1 */
+	int16		severity;		/* 4 critical, 3 high, 2 medium, 1 low, 0 unknown */
+	bool		playbook;		/* from the playbook's list */
+	uint32		number;			/* in its list */
+	ErJson		lists[6];		/* keywords three times, evidence, two data points */
+
+	/* where it belongs */
+	uint64		hash;
+	Size		key;			/* offset in the state's buffer */
+	uint32		key_len;
+	uint32		group;			/* given when it is a twin of the playbook's, else ER_NONE until taken */
+	uint32		candidate;		/* where its group is likely to be; 0 for nowhere */
 } ErPending;
 
 typedef struct ErTextBuffer
@@ -393,9 +434,14 @@ typedef struct ErConsolidation
 
 	/* of the report being read */
 	uint32		source;			/* its place in sources, or ER_NONE */
+	bool		unit_scale;		/* its insights' confidences are 0 .. 1 */
+	int64		confidence_sum; /* over its distinct insights that state one */
+	int64		confidence_count;
 	ErText		id;
 	uint32		module;
 	ErList		pending;
+	Size		keys_used;		/* bytes of the buffer that hold keys of pending items */
+	uint32		known_words[8]; /* number + 1 of er_type_words */
 	ErTextBuffer buffer;
 	ErJsonLayout layouts[4];
 } ErConsolidation;
@@ -433,24 +479,17 @@ extern void er_fingerprint_end(void *hasher);
 
 /* ---- consolidation_insights.c ---- */
 
-/* An insight as its document says it. */
-typedef struct ErInsightItem
-{
-	ErText		id;
-	ErText		type;
-	ErText		category;
-	ErText		title;
-	ErText		description;
-	int16		severity;		/* 4 critical, 3 high, 2 medium, 1 low, 0 unknown */
-	int64		confidence;		/* 0.00000001, or -1 */
-	uint32		twin;			/* group of the playbook's insight with this id, or ER_NONE */
-} ErInsightItem;
-
 extern ErConsolidation *er_consolidation_create(MemoryContext context, bool insights_only);
-extern uint32 er_insight_take(ErConsolidation *state, const ErInsightItem *item);
-extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword);
-/* Ends the insights of a report; returns the mean of their confidences. */
-extern int32 er_insights_apply(ErConsolidation *state);
+extern const char *const er_type_words[];
+/* The next insight of the report being read, to be filled and prepared. */
+extern ErPending *er_insight_next(ErConsolidation *state);
+/* Makes its key. */
+extern void er_insight_prepare(ErConsolidation *state, ErPending *item);
+/* Looks for the groups of all pending items, so that what er_insight_take touches is in the cache. */
+extern void er_insights_foresee(ErConsolidation *state);
+/* Merges it into its group, which it finds or makes. */
+extern void er_insight_take(ErConsolidation *state, ErPending *item);
+extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword, uint32 hint);
 extern void er_insight_represent(ErConsolidation *state, ErInsight *insight, int32 strength, ErText title,
 								 ErText description, uint32 category);
 /* A source of an item, kept when it is among the strongest. *place is its place in state->sources, or ER_NONE. */

@@ -23,7 +23,7 @@ static inline uint32 hash_id(uint32 id);
 static void index_grow(ErArena *arena, ErTable *table);
 static void idset_hash(ErArena *arena, ErIdSet *set);
 static void valueset_hash(ErArena *arena, ErValueSet *set);
-static bool same_value(const ErValue *value, uint64 hash, uint32 type, const char *bytes, uint32 len);
+static inline bool same_value(const ErValue *value, uint64 hash, uint32 type, const char *bytes, uint32 len);
 
 void *
 er_arena_alloc(ErArena *arena, Size size)
@@ -104,7 +104,7 @@ er_table_find(const ErTable *table, Size item_size, ErText key, uint64 hash)
 		{
 			const ErText *other = (const ErText *) (table->list.items + (Size) (slot->place - 1) * item_size);
 
-			if (other->len == key.len && memcmp(other->ptr, key.ptr, key.len) == 0)
+			if (other->len == key.len && er_same_bytes(other->ptr, key.ptr, key.len))
 				return slot->place - 1;
 		}
 	}
@@ -307,7 +307,7 @@ valueset_hash(ErArena *arena, ErValueSet *set)
 static bool
 same_value(const ErValue *value, uint64 hash, uint32 type, const char *bytes, uint32 len)
 {
-	return value->hash == hash && value->len == len && value->type == type && memcmp(value->ptr, bytes, len) == 0;
+	return value->hash == hash && value->len == len && value->type == type && er_same_bytes(value->ptr, bytes, len);
 }
 
 /* Texts first, in bytewise order; then the other kinds of value. */

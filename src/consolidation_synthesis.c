@@ -384,7 +384,17 @@ er_write_values(ErJsonWriter *writer, const ErValueSet *set)
 		values = palloc_extended(set->count * sizeof(ErValue), MCXT_ALLOC_HUGE);
 	if (set->count > 0)
 		memcpy(values, set->values, set->count * sizeof(ErValue));
-	qsort(values, set->count, sizeof(ErValue), er_value_compare);
+	if (set->count > lengthof(few))
+		qsort(values, set->count, sizeof(ErValue), er_value_compare);
+	else
+		for (uint32 i = 1; i < set->count; i++)
+			for (uint32 at = i; at > 0 && er_value_compare(&values[at - 1], &values[at]) > 0; at--)
+			{
+				ErValue		swap = values[at];
+
+				values[at] = values[at - 1];
+				values[at - 1] = swap;
+			}
 	er_json_begin_array(writer, set->count);
 	for (uint32 i = 0; i < set->count; i++)
 		er_json_copy(writer, values[i].type, values[i].ptr, values[i].len);

@@ -156,8 +156,8 @@ is_ascii(const char *bytes, uint32 len)
 }
 
 /*
- * Each byte is written, and kept unless it is a space after a space; a space counts as standing before the first.
- * Leaves at most one space at the end.
+ * A byte becomes itself, its lower case or a space, and is kept unless it is a space after a space; a space counts as
+ * standing before the first. Leaves at most one space at the end.
  */
 static Size
 normalise_ascii(char *out, Size start, const char *bytes, uint32 len)

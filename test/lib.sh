@@ -38,7 +38,7 @@ install_packages() {
             build)
                 has gcc || want+=(gcc libc6-dev)
                 has make || want+=(make)
-                has runuser || want+=(util-linux)
+                [ "$(id -u)" != 0 ] || has runuser || want+=(util-linux)
                 [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || [ -x "$(pg_path --bindir)/postgres" ] ||
                     want+=("postgresql-$major")
                 [ -f "$(pg_path --pgxs)" ] || want+=("postgresql-server-dev-$major") ;;

@@ -1,6 +1,6 @@
 -- flags: the order of precedence in every combination, malformed input, parallel workers, many tenants and users.
 BEGIN;
-SELECT plan(32);
+SELECT plan(34);
 
 CREATE FUNCTION pg_temp.refusal(statement text, OUT state text, OUT message text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -110,6 +110,14 @@ SELECT is(count(*), (SELECT rows FROM audited), 'nor audited anything') FROM exe
 -- 3. Names are compared as a whole
 SELECT is((pg_temp.refusal(format('SELECT execreport.is_flag_enabled(131, %L)', name))).state, '42704', format('no flag %s', left(name, 30)))
   FROM unnest(ARRAY['execReportsEnable', 'execReportsEnabledd', 'xxecReportsEnabled', 'execReportsEnabled' || repeat('x', 10000)]) AS name;
+-- users whose hashes are equal (on little-endian machines): in one tenant, and the same user in two
+INSERT INTO execreport.flag_overrides (tenant_id, user_id, flag, enabled)
+VALUES (131, 'a461eee1-user-d88a8737', 'reportsUiEnabled', true), (126, 'user-with-no-937154', 'reportsUiEnabled', true);
+SELECT execreport._announce_change('execreport.flags') \g /dev/null
+SELECT is(ARRAY[execreport.is_flag_enabled(131, 'reportsUiEnabled', 'a461eee1-user-d88a8737'),
+                execreport.is_flag_enabled(131, 'reportsUiEnabled', 'e25bf385-user-7a9855f3')], ARRAY[true, false], 'two users, one hash');
+SELECT is(ARRAY[execreport.is_flag_enabled(126, 'reportsUiEnabled', 'user-with-no-937154'),
+                execreport.is_flag_enabled(135, 'reportsUiEnabled', 'user-with-no-937154')], ARRAY[true, false], 'one user in two tenants');
 
 -- 4. Compressed and stored outside the row: the arguments may come from any column
 CREATE TABLE public.er_flags_args (tenant integer, flag text, user_id text);

@@ -182,6 +182,15 @@ SELECT execreport.is_flag_enabled(122, 'execReportsEnabled') AS prepared;
 COMMIT PREPARED 'er_flags';
 SELECT execreport.is_flag_enabled(122, 'execReportsEnabled') AS committed;
 
+-- the extension dropped and created anew in one session
+BEGIN;
+SET LOCAL client_min_messages = error;
+DROP EXTENSION execreport CASCADE;
+CREATE EXTENSION execreport;
+SELECT execreport.is_flag_enabled(122, 'execReportsEnabled', 'ana') AS anew;
+ROLLBACK;
+SELECT execreport.is_flag_enabled(122, 'execReportsEnabled', 'ana') AS as_before;
+
 -- leave the database as it was for others
 SELECT execreport.revoke_access(r::name, 121) FROM unnest(ARRAY['er_flags_viewer', 'er_flags_editor', 'er_flags_operator']) AS r;
 DROP ROLE er_flags_viewer; DROP ROLE er_flags_editor; DROP ROLE er_flags_operator;
