@@ -463,7 +463,7 @@ extern void er_read_report(ErConsolidation *state, const ErReportInput *input);
 extern void er_read_reports(ErConsolidation *state, const Jsonb *reports);
 
 /* The error of a value that has the wrong type or range; the path is its place in the document. */
-extern void er_wrong(const char *path, const ErJson *value, const char *expected) pg_attribute_noreturn();
+pg_noreturn extern void er_wrong(const char *path, const ErJson *value, const char *expected);
 /* An ISO 8601 instant; without a zone it is UTC. False when it is none. */
 extern bool er_read_instant(ErText text, TimestampTz *instant);
 
