@@ -9,11 +9,13 @@ EXT_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.co
 SQL_PARTS = schema \
 	tenancy \
 	audit \
-	lookback segmentation \
+	lookback segmentation json_schema \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
-	calendar.o lookback.o segmentation.o)
+	calendar.o lookback.o segmentation.o \
+	json_schema.o json_schema_cache.o json_schema_compile.o json_schema_format.o json_schema_meta.o \
+	json_schema_regex.o json_schema_resolve.o json_schema_unicode.o json_schema_validate.o json_schema_value.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
