@@ -75,23 +75,20 @@ DECLARE
 	one json;
 	t json;
 	schema jsonb;
+	instance jsonb;
 	valid boolean;
 	problems bigint;
 BEGIN
-	-- jsonb cannot hold U+0000: a private character marks it, and what has the mark is not run
+	-- no jsonb holds U+0000, and json cannot be taken apart with it: a private character stands in until the cast
 	FOR one IN SELECT json_array_elements(replace(pg_read_file(path), '\u0000', '\uF8FE')::json) LOOP
 		FOR t IN SELECT json_array_elements(one -> 'tests') LOOP
 			name := (one ->> 'description') || ' / ' || (t ->> 'description');
-			IF t::text || (one -> 'schema')::text LIKE '%\\uF8FE%' THEN
-				outcome := 'no jsonb holds U+0000';
-				RETURN NEXT;
-				CONTINUE;
-			END IF;
 			BEGIN
-				schema := prepared((one -> 'schema')::text::jsonb, draft);
+				schema := prepared(replace((one -> 'schema')::text, '\uF8FE', '\u0000')::jsonb, draft);
 				PERFORM execreport.json_schema_check(schema) WHERE schema::text NOT LIKE '%//localhost:1234%';
-				valid := execreport.json_matches_schema(schema, (t -> 'data')::text::jsonb);
-				SELECT count(*) INTO problems FROM execreport.json_schema_errors(schema, (t -> 'data')::text::jsonb);
+				instance := replace((t -> 'data')::text, '\uF8FE', '\u0000');
+				valid := execreport.json_matches_schema(schema, instance);
+				SELECT count(*) INTO problems FROM execreport.json_schema_errors(schema, instance);
 				outcome := CASE
 					WHEN valid <> (problems = 0) THEN 'json_schema_errors and json_matches_schema disagree'
 					WHEN valid = (t ->> 'valid')::boolean THEN 'ok'
@@ -130,7 +127,7 @@ foreach my $draft (@drafts)
 my %seen;
 foreach my $draft (@drafts)
 {
-	foreach my $file ((sort glob("$suite/tests/$draft/*.json")),
+	foreach my $file ((sort glob("$suite/tests/$draft/*.json")), (sort glob("$suite/tests/$draft/optional/*.json")),
 		(grep { -f $_ } map { "$suite/tests/$draft/optional/format/$_.json" } @formats))
 	{
 		my ($name) = $file =~ m{/tests/(.*)$};
