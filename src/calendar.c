@@ -9,7 +9,6 @@
 
 #include "access/htup_details.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -28,30 +27,6 @@
 #define NUMERIC_BASE			10000
 
 static const char *container_kind(const char *container);
-
-static inline uint32
-load32(const char *at)
-{
-	uint32		value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static inline uint16
-load16(const char *at)
-{
-	uint16		value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static inline uint32
-entry_end(uint32 entry, uint32 start)
-{
-	return JBE_HAS_OFF(entry) ? JBE_OFFLENFLD(entry) : start + JBE_OFFLENFLD(entry);
-}
 
 void
 er_fault(ErFaults *faults, int sqlstate, const char *path,
@@ -74,62 +49,6 @@ er_fault(ErFaults *faults, int sqlstate, const char *path,
 	}
 }
 
-/* Stands before the first member; false when the document is not an object. */
-bool
-er_members_open(ErMembers *members, const char *root)
-{
-	uint32		header = load32(root);
-
-	if ((header & JB_FOBJECT) == 0)
-		return false;
-
-	members->count = header & JB_CMASK;
-	members->next = 0;
-	members->entries = root + sizeof(uint32);
-	members->data = members->entries + (Size) members->count * 2 * sizeof(JEntry);
-	members->key_at = 0;
-	members->value_at = 0;
-	/* all keys come first, then all values */
-	for (uint32 i = 0; i < members->count; i++)
-	{
-		if ((i & 0xFFFF) == 0xFFFF)
-			CHECK_FOR_INTERRUPTS();
-		members->value_at = entry_end(load32(members->entries + i * sizeof(JEntry)), members->value_at);
-	}
-	return true;
-}
-
-bool
-er_members_next(ErMembers *members, ErMember *member)
-{
-	uint32		i = members->next;
-	uint32		key_entry;
-	uint32		value_entry;
-	uint32		end;
-
-	if (i >= members->count)
-		return false;
-	members->next++;
-	if ((i & 0xFFFF) == 0xFFFF)
-		CHECK_FOR_INTERRUPTS();
-
-	key_entry = load32(members->entries + (Size) i * sizeof(JEntry));
-	end = entry_end(key_entry, members->key_at);
-	member->key = members->data + members->key_at;
-	member->key_len = end - members->key_at;
-	members->key_at = end;
-
-	value_entry = load32(members->entries + ((Size) members->count + i) * sizeof(JEntry));
-	end = entry_end(value_entry, members->value_at);
-	member->kind = value_entry & JENTRY_TYPEMASK;
-	if (member->kind == JENTRY_ISNUMERIC || member->kind == JENTRY_ISCONTAINER)
-		members->value_at = INTALIGN(members->value_at);
-	member->data = members->data + members->value_at;
-	member->len = end - members->value_at;
-	members->value_at = end;
-	return true;
-}
-
 /*
  * The member as a whole number. 7.0 is one; 7.5 and "7" are not. A numeric keeps no trailing zero digits, so a
  * digit to the right of the point is a real fraction.
@@ -148,7 +67,7 @@ er_member_whole(const ErMember *member, int64 *value)
 	if (member->kind != JENTRY_ISNUMERIC)
 		return ER_WHOLE_NOT_A_NUMBER;
 
-	header = load16(head);
+	header = er_load16(head);
 	if ((header & NUMERIC_KIND_MASK) == NUMERIC_KIND_SPECIAL)
 		return ER_WHOLE_NOT_A_NUMBER;
 	if (header & NUMERIC_IS_SHORT_FORM)
@@ -162,7 +81,7 @@ er_member_whole(const ErMember *member, int64 *value)
 	else
 	{
 		minus = (header & NUMERIC_KIND_MASK) == NUMERIC_KIND_LONG_MINUS;
-		weight = (int16) load16(head + sizeof(uint16));
+		weight = (int16) er_load16(head + sizeof(uint16));
 		digits = head + 2 * sizeof(uint16);
 	}
 	count = (member->data + member->len - digits) / (int) sizeof(int16);
@@ -177,7 +96,7 @@ er_member_whole(const ErMember *member, int64 *value)
 	if (weight > 3)				/* 10^16 and more */
 		return ER_WHOLE_TOO_LARGE;
 	for (int i = 0; i <= weight; i++)
-		whole = whole * NUMERIC_BASE + (i < count ? load16(digits + i * sizeof(int16)) : 0);
+		whole = whole * NUMERIC_BASE + (i < count ? er_load16(digits + i * sizeof(int16)) : 0);
 	*value = minus ? -whole : whole;
 	return ER_WHOLE_OK;
 }
@@ -237,13 +156,13 @@ er_clip(const char *text, int len)
 static const char *
 container_kind(const char *container)
 {
-	uint32		header = load32(container);
+	uint32		header = er_load32(container);
 
 	if (header & JB_FOBJECT)
 		return "an object";
 	if ((header & JB_FSCALAR) == 0)
 		return "an array";
-	switch (load32(container + sizeof(uint32)) & JENTRY_TYPEMASK)
+	switch (er_load32(container + sizeof(uint32)) & JENTRY_TYPEMASK)
 	{
 		case JENTRY_ISSTRING:
 			return "a string";
@@ -294,28 +213,40 @@ const char *
 er_date_text(DateADT date)
 {
 	char		text[MAXDATELEN + 1];
+	struct pg_tm tm;
 
 	if (DATE_NOT_FINITE(date))
 		return DATE_IS_NOBEGIN(date) ? "-infinity" : "infinity";
-	{
-		struct pg_tm tm;
-
-		j2date(date + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
-		EncodeDateOnly(&tm, USE_ISO_DATES, text);
-	}
+	j2date(date + POSTGRES_EPOCH_JDATE, &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
+	EncodeDateOnly(&tm, USE_ISO_DATES, text);
 	return pstrdup(text);
 }
 
-/* A row type for anonymous records, made once per session; the caller keeps it. */
-TupleDesc
-er_record_desc(int columns, const char *const *names, const Oid *types)
+/*
+ * An anonymous row of four-byte columns, all zero: blessed once per session, then only copied. Its columns lie side
+ * by side from ER_ROW_COLUMNS on.
+ */
+HeapTupleHeader
+er_row_image(int columns, const char *const *names, const Oid *types)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	TupleDesc	desc = CreateTemplateTupleDesc(columns);
+	Datum	   *values = palloc0(columns * sizeof(Datum));
+	bool	   *nulls = palloc0(columns * sizeof(bool));
+	HeapTupleHeader image;
 
 	for (int i = 0; i < columns; i++)
 		TupleDescInitEntry(desc, i + 1, names[i], types[i], -1, 0);
 	BlessTupleDesc(desc);
+	image = DatumGetHeapTupleHeader(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 	MemoryContextSwitchTo(old);
-	return desc;
+	return image;
+}
+
+HeapTupleHeader
+er_row_copy(HeapTupleHeader image)
+{
+	Size		size = HeapTupleHeaderGetDatumLength(image);
+
+	return memcpy(palloc(size), image, size);
 }

@@ -11,7 +11,8 @@
 
 #include "compat.h"
 
-#include "access/tupdesc.h"
+#include "access/htup_details.h"
+#include "miscadmin.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/jsonb.h"
@@ -36,6 +37,13 @@ typedef struct ErFaults
 /* faults = NULL raises; otherwise the fault is noted and the caller goes on */
 extern void er_fault(ErFaults *faults, int sqlstate, const char *path,
 					 const char *message, const char *detail, const char *hint);
+
+/* Time to stop looking: a hostile document may have millions of faults. */
+static inline bool
+er_faults_full(const ErFaults *faults)
+{
+	return faults != NULL && faults->count == ER_MAX_FAULTS;
+}
 
 /* ---- members of a jsonb object, in place ---- */
 
@@ -66,13 +74,91 @@ typedef enum ErWhole
 	ER_WHOLE_TOO_LARGE
 } ErWhole;
 
-extern bool er_members_open(ErMembers *members, const char *root);
-extern bool er_members_next(ErMembers *members, ErMember *member);
 extern ErWhole er_member_whole(const ErMember *member, int64 *value);
 extern char *er_member_name(const ErMember *member);
 extern char *er_member_describe(const ErMember *member);
 extern char *er_root_describe(const char *root);
 extern char *er_clip(const char *text, int len);
+
+static inline uint32
+er_load32(const char *at)
+{
+	uint32		value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline uint16
+er_load16(const char *at)
+{
+	uint16		value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline uint32
+er_entry_end(uint32 entry, uint32 start)
+{
+	return JBE_HAS_OFF(entry) ? JBE_OFFLENFLD(entry) : start + JBE_OFFLENFLD(entry);
+}
+
+/* Stands before the first member; false when the document is not an object. */
+static inline bool
+er_members_open(ErMembers *members, const char *root)
+{
+	uint32		header = er_load32(root);
+
+	if ((header & JB_FOBJECT) == 0)
+		return false;
+
+	members->count = header & JB_CMASK;
+	members->next = 0;
+	members->entries = root + sizeof(uint32);
+	members->data = members->entries + (Size) members->count * 2 * sizeof(JEntry);
+	members->key_at = 0;
+	members->value_at = 0;
+	/* all keys come first, then all values */
+	for (uint32 i = 0; i < members->count; i++)
+	{
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
+		members->value_at = er_entry_end(er_load32(members->entries + i * sizeof(JEntry)), members->value_at);
+	}
+	return true;
+}
+
+static inline bool
+er_members_next(ErMembers *members, ErMember *member)
+{
+	uint32		i = members->next;
+	uint32		key_entry;
+	uint32		value_entry;
+	uint32		end;
+
+	if (i >= members->count)
+		return false;
+	members->next++;
+	if ((i & 0xFFFF) == 0xFFFF)
+		CHECK_FOR_INTERRUPTS();
+
+	key_entry = er_load32(members->entries + (Size) i * sizeof(JEntry));
+	end = er_entry_end(key_entry, members->key_at);
+	member->key = members->data + members->key_at;
+	member->key_len = end - members->key_at;
+	members->key_at = end;
+
+	value_entry = er_load32(members->entries + ((Size) members->count + i) * sizeof(JEntry));
+	end = er_entry_end(value_entry, members->value_at);
+	member->kind = value_entry & JENTRY_TYPEMASK;
+	if (member->kind == JENTRY_ISNUMERIC || member->kind == JENTRY_ISCONTAINER)
+		members->value_at = INTALIGN(members->value_at);
+	member->data = members->data + members->value_at;
+	member->len = end - members->value_at;
+	members->value_at = end;
+	return true;
+}
 
 static inline bool
 er_bytes_are(const char *bytes, int len, const char *literal, int literal_len)
@@ -94,6 +180,12 @@ extern int	er_month_number(DateADT date, int *day);
 extern int	er_month_day(int month, int day);
 extern DateADT er_months_before(DateADT date, int months);
 extern const char *er_date_text(DateADT date);
-extern TupleDesc er_record_desc(int columns, const char *const *names, const Oid *types);
+
+/* ---- rows ---- */
+
+#define ER_ROW_COLUMNS(row)		((void *) ((char *) (row) + (row)->t_hoff))
+
+extern HeapTupleHeader er_row_image(int columns, const char *const *names, const Oid *types);
+extern HeapTupleHeader er_row_copy(HeapTupleHeader image);
 
 #endif							/* ER_CALENDAR_H */

@@ -130,9 +130,15 @@ er_json_schema_check(PG_FUNCTION_ARGS)
 
 		initStringInfo(&all);
 		for (int i = 0; i < errors.count; i++)
+		{
+			/* several vocabularies may say the same */
+			if (i > 0 && strcmp(errors.list[i].message, errors.list[i - 1].message) == 0 &&
+				strcmp(errors.list[i].instance_path, errors.list[i - 1].instance_path) == 0)
+				continue;
 			appendStringInfo(&all, "%s%s: %s", i > 0 ? "\n" : "",
 							 errors.list[i].instance_path[0] ? errors.list[i].instance_path : "\"\"",
 							 errors.list[i].message);
+		}
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid schema at %s: %s",

@@ -320,6 +320,8 @@ struct ErJsNode
 	ErJsResource *resource;
 	ErJsValue	source;
 
+	uint16		accepts;		/* kinds of value that pass without a further look */
+
 	/* checks; NULL where the schema has none of that sort */
 	uint16		types;			/* 0: any */
 	uint32		nenum;			/* sorted by er_js_compare */

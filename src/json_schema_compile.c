@@ -261,7 +261,10 @@ compile_node(ErJsSchema *schema, ErJsNode *node)
 
 	CHECK_FOR_INTERRUPTS();
 	if (node->source.kind == JS_BOOL)
+	{
+		node->accepts = node->source.boolean ? JS_ANY : 0;
 		return;
+	}
 	if (node->source.kind != JS_OBJECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -283,6 +286,10 @@ compile_node(ErJsSchema *schema, ErJsNode *node)
 		if (kw->compile != NULL)
 			kw->compile(schema, node, kw, &v);
 	}
+	if (node->enumeration == NULL && node->constant == NULL && node->apply == NULL)
+		node->accepts = (node->types != 0 ? node->types : JS_ANY) &
+			~((node->number ? JS_NUMBER : 0) | (node->string ? JS_STRING : 0) |
+			  (node->array ? JS_ARRAY : 0) | (node->object ? JS_OBJECT : 0));
 }
 
 /* ---- errors and shapes ---- */

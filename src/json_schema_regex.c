@@ -17,6 +17,7 @@
 #include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/memutils.h"
 
 #define MAX_CODE 0x10FFFF
@@ -75,6 +76,8 @@ typedef struct Translator
 	int			nreferences;
 	ErJsRegexState state;
 	const char *problem;
+	const char *unsupported;
+	List	   *early_names;	/* of groups that were referred to before they ended */
 } Translator;
 
 struct ErJsPattern
@@ -253,8 +256,17 @@ fail(Translator *t, ErJsRegexState state, const char *problem)
 	return false;
 }
 
+/* Notes what cannot be expressed. Reading goes on, since what follows may still be malformed. */
+static bool
+unsupported(Translator *t, const char *problem)
+{
+	if (t->unsupported == NULL)
+		t->unsupported = problem;
+	return true;
+}
+
 #define INVALID(problem) fail(t, ER_JS_REGEX_INVALID, problem)
-#define UNSUPPORTED(problem) fail(t, ER_JS_REGEX_UNSUPPORTED, problem)
+#define UNSUPPORTED(problem) unsupported(t, problem)
 
 static bool
 put(Translator *t, pg_wchar c)
@@ -441,7 +453,11 @@ translate(Translator *t)
 		return false;
 	if (t->pos < t->len)
 		return INVALID("A closing parenthesis has no opening one.");
-	return check_references(t) && put(t, 0) && t->out_len-- > 0;
+	if (!check_references(t))
+		return false;
+	if (t->unsupported != NULL)
+		return fail(t, ER_JS_REGEX_UNSUPPORTED, t->unsupported);
+	return put(t, 0) && t->out_len-- > 0;
 }
 
 static bool
@@ -627,16 +643,27 @@ encloses(Translator *t, int group, int bracket)
 static bool
 check_references(Translator *t)
 {
+	ListCell   *lc;
+
+	foreach(lc, t->early_names)
+	{
+		bool		known = false;
+
+		for (int g = 1; g < t->ngroups; g++)
+			known |= t->groups[g].name != NULL && strcmp(t->groups[g].name, lfirst(lc)) == 0;
+		if (!known)
+			return INVALID("\\k names no group.");
+	}
 	for (int i = 0; i < t->nreferences; i++)
 	{
 		int			g = t->references[i].group;
 		int			from = t->references[i].from;
 
 		if (t->groups[g].out_number == 0 || t->groups[from].lookaround)
-			return UNSUPPORTED("A back reference into or inside a look-around cannot be expressed.");
+			UNSUPPORTED("A back reference into or inside a look-around cannot be expressed.");
 		for (; !encloses(t, g, from); g = t->groups[g].parent)
 			if (t->groups[g].optional || t->groups[t->groups[g].parent].alternation)
-				return UNSUPPORTED("A back reference to a group that may not have matched cannot be expressed.");
+				UNSUPPORTED("A back reference to a group that may not have matched cannot be expressed.");
 	}
 	return true;
 }
@@ -660,6 +687,8 @@ add_reference(Translator *t, int group, int number, const char *name)
 		snprintf(buf, sizeof(buf), "(?:\\%d)", t->groups[g].out_number);
 		return put_text(t, buf);
 	}
+	if (name != NULL)
+		t->early_names = lappend(t->early_names, pstrdup(name));
 	return UNSUPPORTED("A back reference before the end of its group cannot be expressed.");
 }
 
@@ -817,7 +846,7 @@ quantifier(Translator *t, int start, int first_group)
 		memcpy(atom, t->out + start, sizeof(pg_wchar) * len);
 		for (int g = first_group; g < t->ngroups; g++)
 			if (t->groups[g].out_number > 0)
-				return UNSUPPORTED("A group of a pattern with back references cannot be repeated more than 255 times.");
+				UNSUPPORTED("A group of a pattern with back references cannot be repeated more than 255 times.");
 		t->out_len = start;
 		ok = put_text(t, "(?:");
 		for (; ok && min > 0; min -= Min(min, MAX_REPEAT))

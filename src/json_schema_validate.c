@@ -213,6 +213,8 @@ evaluate_below(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *
 	uint32		chain = run->chain;
 	bool		ok;
 
+	if (node->accepts & v->kind)
+		return true;
 	run->chain = 0;
 	ok = evaluate(run, node, v, &at, NULL);
 	run->chain = chain;

@@ -13,7 +13,6 @@
  */
 #include "lookback.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type_d.h"
 #include "execreport.h"
 #include "miscadmin.h"
@@ -68,8 +67,10 @@ typedef struct LookbackConfig
 	DateMember	end;
 } LookbackConfig;
 
-static const char *config_bytes(FunctionCallInfo fcinfo, ErFaults *faults);
-static DateADT as_of_date(FunctionCallInfo fcinfo, int arg, ErFaults *faults);
+static inline bool window_of(const char *root, DateADT as_of, ErWindow *window, ErFaults *faults);
+static inline ErWindow window_of_call(FunctionCallInfo fcinfo, int as_of_arg, DateADT *as_of);
+static inline const char *config_bytes(FunctionCallInfo fcinfo, ErFaults *faults);
+static inline DateADT as_of_date(FunctionCallInfo fcinfo, int arg, ErFaults *faults);
 static bool read_config(const char *root, LookbackConfig *config, ErFaults *faults);
 static void read_member(const ErMember *member, LookbackConfig *config, ErFaults *faults);
 static void read_type(const ErMember *member, LookbackConfig *config, ErFaults *faults);
@@ -77,6 +78,7 @@ static void read_unit(const ErMember *member, LookbackConfig *config, ErFaults *
 static void read_whole(const ErMember *member, const char *key, int64 least, WholeMember *into, ErFaults *faults);
 static void read_date(const ErMember *member, const char *key, DateMember *into, ErFaults *faults);
 static bool parse_iso_date(const char *text, int len, DateADT *date, int *sqlstate);
+static inline int decimal(const char *text, int digits);
 static void check_members(const LookbackConfig *config, ErFaults *faults);
 static void refuse(const char *key, const char *type, ErFaults *faults);
 static void demand(const char *key, const char *missing, const char *type, ErFaults *faults);
@@ -100,7 +102,7 @@ er_lookback_start(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of;
 
-	PG_RETURN_DATEADT(er_lookback_of_call(fcinfo, 1, &as_of).start);
+	PG_RETURN_DATEADT(window_of_call(fcinfo, 1, &as_of).start);
 }
 
 /* lookback_end(config jsonb, as_of date) RETURNS date */
@@ -109,7 +111,7 @@ er_lookback_end(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of;
 
-	PG_RETURN_DATEADT(er_lookback_of_call(fcinfo, 1, &as_of).end);
+	PG_RETURN_DATEADT(window_of_call(fcinfo, 1, &as_of).end);
 }
 
 /* lookback_window(config jsonb, as_of date, OUT start_date date, OUT end_date date) */
@@ -118,15 +120,16 @@ er_lookback_both(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {"start_date", "end_date"};
 	static const Oid types[] = {DATEOID, DATEOID};
-	static TupleDesc desc = NULL;
+	static HeapTupleHeader image = NULL;
 	DateADT		as_of;
-	ErWindow	window = er_lookback_of_call(fcinfo, 1, &as_of);
-	Datum		values[2] = {DateADTGetDatum(window.start), DateADTGetDatum(window.end)};
-	bool		nulls[2] = {false, false};
+	ErWindow	window = window_of_call(fcinfo, 1, &as_of);
+	HeapTupleHeader row;
 
-	if (desc == NULL)
-		desc = er_record_desc(2, names, types);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	if (image == NULL)
+		image = er_row_image(2, names, types);
+	row = er_row_copy(image);
+	*(ErWindow *) ER_ROW_COLUMNS(row) = window;
+	PG_RETURN_HEAPTUPLEHEADER(row);
 }
 
 /* validate_lookback_limit(config jsonb, max_days integer, as_of date) RETURNS boolean */
@@ -134,7 +137,7 @@ Datum
 er_validate_lookback_limit(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of;
-	ErWindow	window = er_lookback_of_call(fcinfo, 2, &as_of);
+	ErWindow	window = window_of_call(fcinfo, 2, &as_of);
 	int64		earliest;
 
 	if (PG_ARGISNULL(1))
@@ -164,14 +167,14 @@ er_check_lookback(PG_FUNCTION_ARGS)
 	DateADT		earliest = as_of_known ? earliest_start(as_of) : 0;
 	bool		has_window = false;
 	bool		valid;
-	ErWindow	window;
+	ErWindow	window = {0, 0};
 	LookbackConfig config;
 	JsonbParseState *state = NULL;
 	JsonbValue	null = {.type = jbvNull};
 	JsonbValue	flag = {.type = jbvBool};
 
 	if (root != NULL && read_config(root, &config, &faults) && as_of_known)
-		has_window = er_lookback_window(root, as_of, &window, &faults);
+		has_window = window_of(root, as_of, &window, &faults);
 	valid = has_window && window.start >= earliest && window.end <= as_of;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
@@ -237,7 +240,19 @@ er_check_lookback(PG_FUNCTION_ARGS)
 }
 
 bool
-er_lookback_window(const char *root, DateADT as_of, ErWindow *window, ErFaults *faults)
+er_lookback_window(const char *config, DateADT as_of, ErWindow *window, ErFaults *faults)
+{
+	return window_of(config, as_of, window, faults);
+}
+
+ErWindow
+er_lookback_of_call(FunctionCallInfo fcinfo, int as_of_arg, DateADT *as_of)
+{
+	return window_of_call(fcinfo, as_of_arg, as_of);
+}
+
+static inline bool
+window_of(const char *root, DateADT as_of, ErWindow *window, ErFaults *faults)
 {
 	LookbackConfig config;
 
@@ -248,19 +263,18 @@ er_lookback_window(const char *root, DateADT as_of, ErWindow *window, ErFaults *
 	return relative_window(&config, as_of, window, faults);
 }
 
-/* The window of a call whose first argument is the configuration. */
-ErWindow
-er_lookback_of_call(FunctionCallInfo fcinfo, int as_of_arg, DateADT *as_of)
+static inline ErWindow
+window_of_call(FunctionCallInfo fcinfo, int as_of_arg, DateADT *as_of)
 {
-	ErWindow	window;
+	ErWindow	window = {0, 0};
 	const char *root = config_bytes(fcinfo, NULL);
 
 	*as_of = as_of_date(fcinfo, as_of_arg, NULL);
-	er_lookback_window(root, *as_of, &window, NULL);
+	window_of(root, *as_of, &window, NULL);
 	return window;
 }
 
-static const char *
+static inline const char *
 config_bytes(FunctionCallInfo fcinfo, ErFaults *faults)
 {
 	if (PG_ARGISNULL(0))
@@ -273,7 +287,7 @@ config_bytes(FunctionCallInfo fcinfo, ErFaults *faults)
 }
 
 /* NULL is today in the session's time zone. */
-static DateADT
+static inline DateADT
 as_of_date(FunctionCallInfo fcinfo, int arg, ErFaults *faults)
 {
 	DateADT		as_of = PG_ARGISNULL(arg) ? GetSQLCurrentDate() : PG_GETARG_DATEADT(arg);
@@ -293,7 +307,9 @@ read_config(const char *root, LookbackConfig *config, ErFaults *faults)
 	ErMember	member;
 	int			before = faults ? faults->count : 0;
 
-	memset(config, 0, sizeof(*config));
+	config->type = LOOKBACK_NOT_SAID;
+	config->unit = UNIT_DAYS;
+	config->unit_key = config->value.key = config->lag.key = config->start.key = config->end.key = NULL;
 	if (!er_members_open(&members, root))
 	{
 		er_fault(faults, ERRCODE_INVALID_PARAMETER_VALUE, "$",
@@ -302,7 +318,7 @@ read_config(const char *root, LookbackConfig *config, ErFaults *faults)
 		return false;
 	}
 	config->empty = members.count == 0;
-	while (er_members_next(&members, &member))
+	while (!er_faults_full(faults) && er_members_next(&members, &member))
 		read_member(&member, config, faults);
 	check_members(config, faults);
 	return faults == NULL || faults->count == before;
@@ -435,32 +451,39 @@ read_date(const ErMember *member, const char *key, DateMember *into, ErFaults *f
 static bool
 parse_iso_date(const char *text, int len, DateADT *date, int *sqlstate)
 {
-	int			field[3] = {0, 0, 0};
-	int			at = 0;
+	int			year;
+	int			month;
+	int			day;
 
 	*sqlstate = ERRCODE_INVALID_DATETIME_FORMAT;
-	if (len != 10)
+	if (len != 10 || text[4] != '-' || text[7] != '-')
 		return false;
-	for (int i = 0; i < 10; i++)
-	{
-		if (i == 4 || i == 7)
-		{
-			if (text[i] != '-')
-				return false;
-			at++;
-		}
-		else if (text[i] < '0' || text[i] > '9')
-			return false;
-		else
-			field[at] = field[at] * 10 + (text[i] - '0');
-	}
+	year = decimal(text, 4);
+	month = decimal(text + 5, 2);
+	day = decimal(text + 8, 2);
+	if ((year | month | day) < 0)
+		return false;
 
 	*sqlstate = ERRCODE_DATETIME_FIELD_OVERFLOW;
-	if (field[0] < 1 || field[1] < 1 || field[1] > MONTHS_PER_YEAR ||
-		field[2] < 1 || field[2] > day_tab[isleap(field[0])][field[1] - 1])
+	if (year < 1 || month < 1 || month > MONTHS_PER_YEAR || day < 1 || day > day_tab[isleap(year)][month - 1])
 		return false;
-	*date = date2j(field[0], field[1], field[2]) - POSTGRES_EPOCH_JDATE;
+	*date = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
 	return true;
+}
+
+/* The number these digits write, negative when one of them is no digit. */
+static inline int
+decimal(const char *text, int digits)
+{
+	int			number = 0;
+
+	for (int i = 0; i < digits; i++)
+	{
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		number = number * 10 + (text[i] - '0');
+	}
+	return number;
 }
 
 /* Which members belong to which type. */
@@ -534,15 +557,16 @@ relative_window(const LookbackConfig *config, DateADT as_of, ErWindow *window, E
 
 	if (start < first_date)
 	{
+		/* the culprit: the lag that was given, the value that was given, or neither */
 		const char *key = end < first_date && config->lag.key ? config->lag.key
-			: config->value.key ? config->value.key : "$";
+			: config->value.key ? config->value.key : "as_of";
 
 		er_fault(faults, ERRCODE_INVALID_PARAMETER_VALUE, key,
-				 psprintf("lookback \"%s\" is too large: the window would begin before 0001-01-01", key),
-				 psprintf("It would go back %lld %s from %s.", (long long) number,
+				 psprintf("lookback \"%s\" gives a window that would begin before 0001-01-01", key),
+				 psprintf("It would go back %lld %s and %lld days of lag from %s.", (long long) number,
 						  config->unit == UNIT_MONTHS ? "months" : config->unit == UNIT_WEEKS ? "weeks" : "days",
-						  end >= ER_MIN_DATE ? er_date_text((DateADT) end) : "a day that does not exist"),
-				 "Give a smaller number.");
+						  (long long) lag, er_date_text(as_of)),
+				 "Give a smaller number, or a later as_of.");
 		return false;
 	}
 	window->start = (DateADT) start;

@@ -7,6 +7,7 @@
 
 #include "calendar.h"
 
+/* Also the columns of a row, so the order counts. */
 typedef struct ErWindow
 {
 	DateADT		start;			/* both days belong to the window */

@@ -11,7 +11,6 @@
  */
 #include "lookback.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -67,7 +66,7 @@ typedef struct SegmentationSpelling
 	uint32		retry;
 } SegmentationSpelling;
 
-/* Where the three four-byte columns lie in a row without nulls. */
+/* The columns of a row. */
 typedef struct SegmentColumns
 {
 	DateADT		start;
@@ -82,7 +81,7 @@ static Segments segments_of_interval_call(FunctionCallInfo fcinfo);
 static bool cut(ErWindow window, SegmentType type, SegmentAlign align, Segments *segments);
 static inline DateADT period_start(const Segments *segments, int number);
 static inline DateADT segment_end(const Segments *segments, int number, DateADT *next_start);
-static TupleDesc segment_desc(void);
+static HeapTupleHeader empty_row(void);
 static DateADT bound(FunctionCallInfo fcinfo, int arg, const char *name);
 static SegmentType type_of_bytes(const char *text, int len);
 static SegmentAlign align_of_bytes(const char *text, int len);
@@ -169,8 +168,8 @@ er_segment_at(PG_FUNCTION_ARGS)
 	Segments	segments = segments_of_call(fcinfo, 4);
 	int			n;
 	DateADT		next_start;
-	Datum		values[3];
-	bool		nulls[3] = {false, false, false};
+	HeapTupleHeader row;
+	SegmentColumns *columns;
 
 	if (PG_ARGISNULL(3))
 		er_fault(NULL, ERRCODE_NULL_VALUE_NOT_ALLOWED, "n", "n must not be null",
@@ -182,10 +181,12 @@ er_segment_at(PG_FUNCTION_ARGS)
 				 psprintf("The window has the segments 1 to %d.", segments.count),
 				 "Ask segment_count for their number first.");
 
-	values[0] = DateADTGetDatum(n == 1 ? segments.window.start : period_start(&segments, n));
-	values[1] = DateADTGetDatum(segment_end(&segments, n, &next_start));
-	values[2] = Int32GetDatum(n);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(segment_desc(), values, nulls)));
+	row = empty_row();
+	columns = ER_ROW_COLUMNS(row);
+	columns->start = n == 1 ? segments.window.start : period_start(&segments, n);
+	columns->end = segment_end(&segments, n, &next_start);
+	columns->number = n;
+	PG_RETURN_HEAPTUPLEHEADER(row);
 }
 
 /* The planner's question how many rows a call gives: exact where the arguments are known. */
@@ -280,8 +281,6 @@ next_row(FunctionCallInfo fcinfo, Segments (*segments_of) (FunctionCallInfo fcin
 	if (SRF_IS_FIRSTCALL())
 	{
 		MemoryContext old;
-		Datum		zeros[3] = {0, 0, 0};
-		bool		nulls[3] = {false, false, false};
 		Segments	segments = segments_of(fcinfo);
 
 		call = SRF_FIRSTCALL_INIT();
@@ -290,7 +289,7 @@ next_row(FunctionCallInfo fcinfo, Segments (*segments_of) (FunctionCallInfo fcin
 		rows->segments = segments;
 		rows->next = 1;
 		rows->start = segments.window.start;
-		rows->row = DatumGetHeapTupleHeader(HeapTupleGetDatum(heap_form_tuple(segment_desc(), zeros, nulls)));
+		rows->row = empty_row();
 		call->user_fctx = rows;
 		MemoryContextSwitchTo(old);
 	}
@@ -300,7 +299,7 @@ next_row(FunctionCallInfo fcinfo, Segments (*segments_of) (FunctionCallInfo fcin
 	if (rows->next > rows->segments.count)
 		SRF_RETURN_DONE(call);
 
-	columns = (SegmentColumns *) ((char *) rows->row + rows->row->t_hoff);
+	columns = ER_ROW_COLUMNS(rows->row);
 	columns->start = rows->start;
 	columns->end = segment_end(&rows->segments, rows->next, &rows->start);
 	columns->number = rows->next++;
@@ -328,7 +327,7 @@ cut(ErWindow window, SegmentType type, SegmentAlign align, Segments *segments)
 		last = (er_month_number(window.end, &ignored) - segments->first) / segments->step;
 		/* the period of the last month may begin after the window's end */
 		segments->count = last + 1;
-		if (last > 0 && period_start(segments, segments->count) > window.end)
+		if (period_start(segments, segments->count) > window.end)
 			segments->count--;
 	}
 	else
@@ -360,16 +359,16 @@ segment_end(const Segments *segments, int number, DateADT *next_start)
 	return *next_start - 1;
 }
 
-static TupleDesc
-segment_desc(void)
+static HeapTupleHeader
+empty_row(void)
 {
 	static const char *const names[] = {"segment_start", "segment_end", "segment_number"};
 	static const Oid types[] = {DATEOID, DATEOID, INT4OID};
-	static TupleDesc desc = NULL;
+	static HeapTupleHeader image = NULL;
 
-	if (desc == NULL)
-		desc = er_record_desc(3, names, types);
-	return desc;
+	if (image == NULL)
+		image = er_row_image(3, names, types);
+	return er_row_copy(image);
 }
 
 static DateADT
@@ -446,7 +445,7 @@ read_segmentation(const char *root, SegmentType *type, SegmentAlign *align, ErFa
 				 "A segmentation is a JSON object; {} is weekly segments from the start of the window.",
 				 "Write {\"type\": \"weekly\", \"align\": \"anchor\"}.");
 	else
-		while (er_members_next(&members, &member))
+		while (!er_faults_full(faults) && er_members_next(&members, &member))
 			read_member(&member, type, align, &spelling, faults);
 	return faults == NULL || faults->count == 0;
 }
