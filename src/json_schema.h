@@ -35,7 +35,7 @@ typedef struct ErJsValue
 {
 	uint8		kind;
 	bool		boolean;
-	uint32		len;			/* bytes of a string */
+	uint32		len;			/* bytes of a string, array or object */
 	const JEntry *slot;			/* entry of this value in its container: identifies the place */
 	union
 	{
@@ -62,13 +62,12 @@ er_js_decode(const char *data, const JEntry *slot, uint32 off, uint32 len, ErJsV
 	JEntry		entry = *slot;
 
 	v->slot = slot;
-	v->len = 0;
+	v->len = len;
 	switch (entry & JENTRY_TYPEMASK)
 	{
 		case JENTRY_ISSTRING:
 			v->kind = JS_STRING;
 			v->u.str = data + off;
-			v->len = len;
 			break;
 		case JENTRY_ISNUMERIC:
 			v->kind = JS_NUMBER;

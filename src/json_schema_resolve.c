@@ -425,7 +425,7 @@ er_js_settle_dialect(ErJsSchema *schema, ErJsNode *node)
 		{
 			char	   *uri = resolve_uri("", dialect->u.str,
 										  dialect->len - (dialect->len > 0 && dialect->u.str[dialect->len - 1] == '#'));
-			ErJsResource *meta = find_resource(schema, uri);
+			ErJsResource *meta = uri[0] == '\0' ? NULL : find_resource(schema, uri);
 
 			if (meta == NULL)
 				er_js_schema_error(owner->root, "$schema", dialect, ERRCODE_FEATURE_NOT_SUPPORTED,

@@ -32,7 +32,7 @@ er_js_root(Jsonb *doc, ErJsValue *v)
 		return;
 	}
 	v->kind = JB_ROOT_IS_OBJECT(doc) ? JS_OBJECT : JS_ARRAY;
-	v->len = 0;
+	v->len = VARSIZE(doc) - VARHDRSZ;
 	v->slot = (const JEntry *) &doc->root;
 	v->u.box = &doc->root;
 }
@@ -252,9 +252,18 @@ er_js_describe(const ErJsValue *v)
 		case JS_STRING:
 			return psprintf("\"%s\"", er_js_clip(v->u.str, v->len, 60));
 		case JS_ARRAY:
+		case JS_OBJECT:
+			if (v->len <= 100)
+			{
+				char	   *text = JsonbToCString(NULL, v->u.box, v->len);
+
+				return er_js_clip(text, strlen(text), 60);
+			}
+			if (v->kind == JS_OBJECT)
+				return psprintf("an object of %u members", JsonContainerSize(v->u.box));
 			return psprintf("an array of %u items", JsonContainerSize(v->u.box));
 		default:
-			return psprintf("an object of %u members", JsonContainerSize(v->u.box));
+			return pstrdup("no JSON value");
 	}
 }
 

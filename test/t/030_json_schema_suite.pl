@@ -131,7 +131,7 @@ foreach my $draft (@drafts)
 		(grep { -f $_ } map { "$suite/tests/$draft/optional/format/$_.json" } @formats))
 	{
 		my ($name) = $file =~ m{/tests/(.*)$};
-		my $set = $name =~ m{/format/} ? 'SET execreport.json_schema_format_assertion = on;' : '';
+		my $set = $name =~ m{/format/|ecmascript-regex} ? 'SET execreport.json_schema_format_assertion = on;' : '';
 		my $rows = $node->safe_psql('postgres',
 			"LOAD 'execreport'; $set SELECT name || E'\\t' || outcome FROM run_file('$file', '$draft')");
 		foreach my $row (split /\n/, $rows)
