@@ -675,7 +675,7 @@ add_reference(Translator *t, int group, int number, const char *name)
 
 	for (int g = 1; g < t->ngroups; g++)
 	{
-		if (number > 0 ? t->groups[g].number != number :
+		if (name == NULL ? t->groups[g].number != number :
 			t->groups[g].name == NULL || strcmp(t->groups[g].name, name) != 0)
 			continue;
 		if (!t->groups[g].closed)

@@ -153,6 +153,8 @@ evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Se
 	{
 		inner.up = outer;
 		inner.resource = node->resource;
+		/* taken back below; an error ends the run */
+		/* cppcheck-suppress autoVariables */
 		run->scope = &inner;
 	}
 	if (v->kind >= JS_ARRAY &&
