@@ -55,8 +55,7 @@ CREATE TABLE execreport.configuration_versions (
     edited_by           text NOT NULL,
     created_at          timestamptz NOT NULL,
     updated_at          timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, configuration_id, context_version),
-    FOREIGN KEY (tenant_id, configuration_id) REFERENCES execreport.configurations (tenant_id, configuration_id)
+    PRIMARY KEY (tenant_id, configuration_id, context_version)
 );
 COMMENT ON TABLE execreport.configuration_versions IS
 'Earlier versions of the configurations, as they stood in configurations until the next save.';

@@ -31,7 +31,7 @@ INSERT INTO execreport.flags (key, refusal, description, builtin) VALUES
 CREATE TABLE execreport.flag_overrides (
     tenant_id  integer NOT NULL DEFAULT execreport.current_tenant() CHECK (tenant_id > 0),
     user_id    text COLLATE "C" NOT NULL DEFAULT '' CHECK (octet_length(user_id) <= 512),
-    flag       text COLLATE "C" NOT NULL REFERENCES execreport.flags (key),
+    flag       text COLLATE "C" NOT NULL,
     enabled    boolean NOT NULL,
     changed_by text NOT NULL DEFAULT execreport.current_user_id(),
     changed_at timestamptz NOT NULL DEFAULT now(),
@@ -42,7 +42,7 @@ COMMENT ON TABLE execreport.flag_overrides IS
 
 CREATE TABLE execreport.kill_switches (
     tenant_id  integer NOT NULL CHECK (tenant_id >= 0),
-    flag       text COLLATE "C" NOT NULL REFERENCES execreport.flags (key),
+    flag       text COLLATE "C" NOT NULL,
     reason     text,
     engaged_by text NOT NULL DEFAULT execreport.current_user_id(),
     engaged_at timestamptz NOT NULL DEFAULT now(),

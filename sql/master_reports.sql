@@ -23,7 +23,6 @@ CREATE TABLE execreport.master_reports (
     input_digest                 text,
     follows                      text,
     PRIMARY KEY (tenant_id, id),
-    FOREIGN KEY (tenant_id, configuration_id) REFERENCES execreport.configurations (tenant_id, configuration_id),
     UNIQUE (tenant_id, configuration_id, context_version, input_digest, follows)
 );
 CREATE INDEX idx_master_reports_config
@@ -273,6 +272,9 @@ BEGIN
                    THEN (execreport._instant(given ->> 'generatedAt', 'document.generatedAt') - interval '1 day')
                    ELSE execreport._instant(given ->> 'generatedAt', 'document.generatedAt') END;
 
+    -- KEY SHARE keeps the configuration from being deleted until we commit
+    PERFORM FROM execreport.configurations AS c
+     WHERE c.tenant_id = tenant AND c.configuration_id = configuration FOR KEY SHARE;
     SELECT v.context_version, v.context_hash INTO version, hash
       FROM (SELECT c.context_version, c.context_hash FROM execreport.configurations AS c
              WHERE c.tenant_id = tenant AND c.configuration_id = configuration
