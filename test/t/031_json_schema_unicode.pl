@@ -29,14 +29,14 @@ foreach my $category (@categories, 'Assigned')
 	$node->safe_psql('postgres', 'INSERT INTO perl_says VALUES ' . join(', ', @rows)) if @rows;
 }
 
-# all of the first two planes but U+0000 and the surrogates, and a sample of the rest
+# all of the first 12,000 but U+0000, and a sample of the rest
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE characters AS SELECT c, to_jsonb(chr(c)) AS v FROM generate_series(1, 1114111) c 
-	WHERE c NOT BETWEEN 55296 AND 57343 AND (c < 131072 OR c % 101 = 0);
+	WHERE c NOT BETWEEN 55296 AND 57343 AND (c < 12000 OR c < 131072 AND c % 7 = 0 OR c % 1009 = 0);
 DELETE FROM characters WHERE NOT execreport.json_matches_schema('{"pattern": "\\p{Assigned}"}', v);
 DELETE FROM characters WHERE NOT EXISTS (SELECT FROM perl_says p WHERE p.category = 'Assigned' AND c >= p.first AND c < p.after);
 SQL
-cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM characters WHERE c < 57344 OR c > 63743'), '>', 80000, 'both know most characters');
+cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM characters WHERE c < 57344 OR c > 63743'), '>', 20000, 'both know most characters');
 foreach my $category (@categories)
 {
 	my $differences = $node->safe_psql('postgres', <<"SQL");
