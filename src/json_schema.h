@@ -5,8 +5,8 @@
  *
  * The parts: json_schema.c (SQL functions), json_schema_cache.c (compiled schemas of the session),
  * json_schema_compile.c (keywords), json_schema_resolve.c (names and references), json_schema_validate.c
- * (judging an instance), json_schema_value.c (comparing values), json_schema_regex.c with json_schema_unicode.c
- * (patterns), json_schema_format.c (formats) and json_schema_meta.c (the official meta-schemas).
+ * (judging an instance), json_schema_value.c (comparing values), json_schema_pattern.c (matching patterns),
+ * json_schema_regex.c with json_schema_charset.c and json_schema_unicode.c (translating them), json_schema_format.c (formats) and json_schema_meta.c (the official meta-schemas).
  *
  * A compiled schema lives in one memory context of its own and is never changed once it is compiled.
  */
@@ -418,6 +418,37 @@ typedef enum ErJsRegexState
 	ER_JS_REGEX_TOO_BIG
 } ErJsRegexState;
 
+typedef struct ErJsTranslation
+{
+	pg_wchar   *pattern;
+	int			len;
+	bool		has_references;
+	ErJsRegexState state;
+	const char *problem;
+} ErJsTranslation;
+
+extern bool er_js_translate(const pg_wchar *src, int len, bool strict, ErJsTranslation *result);
+
+/* json_schema_charset.c */
+typedef struct ErJsRange
+{
+	pg_wchar	first;
+	pg_wchar	last;
+} ErJsRange;
+
+typedef struct ErJsSet
+{
+	ErJsRange  *ranges;
+	int			count;
+	int			space;
+} ErJsSet;
+
+extern void er_js_set_add(ErJsSet *set, pg_wchar first, pg_wchar last);
+extern void er_js_set_normalise(ErJsSet *set);
+extern void er_js_set_invert(ErJsSet *set);
+extern bool er_js_set_property(ErJsSet *set, const char *name, bool negated);
+
+/* json_schema_pattern.c */
 extern ErJsPattern *er_js_pattern(const char *src, uint32 len, ErJsRegexState *state, const char **problem,
 								  Size *bytes);
 extern bool er_js_pattern_matches(ErJsPattern *pattern, const char *str, uint32 len);

@@ -14,33 +14,17 @@
 
 #include "json_schema.h"
 
-#include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
-#include "utils/memutils.h"
 
 #define MAX_CODE 0x10FFFF
 #define MAX_REPEAT 255			/* the largest bound PostgreSQL takes; larger ones are spelled out */
 #define MAX_OUTPUT 200000		/* characters of a translated pattern */
 
-typedef struct Range
-{
-	pg_wchar	first;
-	pg_wchar	last;
-} Range;
-
-typedef struct Set
-{
-	Range	   *ranges;
-	int			count;
-	int			space;
-} Set;
-
 typedef struct Bracket
 {
 	const char *name;
-	int			name_len;
 	int			parent;			/* enclosing bracket of any kind, 0 for the pattern itself */
 	int			number;			/* of a capturing group, from 1; 0 for others */
 	int			out_number;		/* in the translation; 0: does not capture there */
@@ -80,167 +64,34 @@ typedef struct Translator
 	List	   *early_names;	/* of groups that were referred to before they ended */
 } Translator;
 
-struct ErJsPattern
-{
-	char	   *text;
-	pg_regex_t	regex;
-	MemoryContextCallback release;
-};
-
 static bool translate(Translator *t);
 static bool disjunction(Translator *t, int group);
 static bool term(Translator *t, int group);
 static bool open_bracket(Translator *t, int group, bool *quantifiable, int *index);
 static bool atom_escape(Translator *t, int group, bool *quantifiable);
 static bool quantifier(Translator *t, int start, int first_group);
-static bool class_set(Translator *t, Set *set);
-static bool escape_set(Translator *t, pg_wchar c, Set *set);
+static bool class_set(Translator *t, ErJsSet *set);
+static bool escape_set(Translator *t, pg_wchar c, ErJsSet *set);
 static bool character_escape(Translator *t, bool in_class, pg_wchar *result);
-static bool property_set(Translator *t, bool negated, Set *set);
+static bool property_set(Translator *t, bool negated, ErJsSet *set);
 static bool check_references(Translator *t);
-static pg_wchar *code_points(const char *str, uint32 len, pg_wchar *buffer, Size space, int *count);
-static void release_regex(void *arg);
-
-/*
- * Compiles a pattern into the current memory context, which owns it from then on. NULL with state and problem
- * when that is not possible.
- */
-ErJsPattern *
-er_js_pattern(const char *src, uint32 len, ErJsRegexState *state, const char **problem, Size *bytes)
-{
-	Translator	t = {0};
-	ErJsPattern *pattern;
-	int			rc;
-	char		message[200];
-
-	t.src = code_points(src, len, NULL, 0, &t.len);
-	if (!translate(&t))
-	{
-		*state = t.state;
-		*problem = t.problem;
-		return NULL;
-	}
-	pattern = MemoryContextAllocZero(CurrentMemoryContext, sizeof(ErJsPattern));
-	pattern->text = pnstrdup(src, len);
-	rc = pg_regcomp(&pattern->regex, t.out, t.out_len,
-					REG_ADVANCED | (t.has_references ? 0 : REG_NOSUB), C_COLLATION_OID);
-	if (rc != REG_OKAY)
-	{
-		CHECK_FOR_INTERRUPTS();
-		pg_regerror(rc, &pattern->regex, message, sizeof(message));
-		*state = rc == REG_ETOOBIG || rc == REG_ESPACE || rc == REG_ECOLORS ?
-			ER_JS_REGEX_TOO_BIG : ER_JS_REGEX_UNSUPPORTED;
-		*problem = psprintf("The regular expression engine says: %s.", message);
-		return NULL;
-	}
-	pattern->release.func = release_regex;
-	pattern->release.arg = pattern;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &pattern->release);
-
-	/* the engine does not tell what it holds: measured at about 20 kB and some 100 bytes a character */
-	*bytes += 20000 + (Size) t.out_len * 100;
-	pfree(t.out);
-	pfree((void *) t.src);
-	return pattern;
-}
-
-static void
-release_regex(void *arg)
-{
-	pg_regfree(&((ErJsPattern *) arg)->regex);
-}
-
-const char *
-er_js_pattern_text(const ErJsPattern *pattern)
-{
-	return pattern->text;
-}
-
+/* Reads a pattern of ECMA-262 and writes it anew; false with state and problem when that is not possible. */
 bool
-er_js_pattern_matches(ErJsPattern *pattern, const char *str, uint32 len)
-{
-	pg_wchar	buffer[256];
-	pg_wchar   *wide;
-	int			count;
-	int			rc;
-	char		message[200];
-
-	wide = code_points(str, len, buffer, lengthof(buffer), &count);
-	rc = pg_regexec(&pattern->regex, wide, count, 0, NULL, 0, NULL, 0);
-	if (wide != buffer)
-		pfree(wide);
-	if (rc == REG_OKAY || rc == REG_NOMATCH)
-		return rc == REG_OKAY;
-	CHECK_FOR_INTERRUPTS();
-	pg_regerror(rc, &pattern->regex, message, sizeof(message));
-	ereport(ERROR,
-			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("pattern \"%s\" could not be matched: %s", er_js_clip(pattern->text, strlen(pattern->text), 200),
-					message)));
-	return false;
-}
-
-/* Whether a text is a regular expression of ECMA-262, for the format "regex". */
-bool
-er_js_is_regex(const char *src, uint32 len)
+er_js_translate(const pg_wchar *src, int len, bool strict, ErJsTranslation *result)
 {
 	Translator	t = {0};
 	bool		ok;
 
-	t.src = code_points(src, len, NULL, 0, &t.len);
-	t.strict = true;
-	ok = translate(&t) || t.state != ER_JS_REGEX_INVALID;
-	pfree((void *) t.src);
-	if (t.out != NULL)
-		pfree(t.out);
+	t.src = src;
+	t.len = len;
+	t.strict = strict;
+	ok = translate(&t);
+	result->pattern = t.out;
+	result->len = t.out_len;
+	result->has_references = t.has_references;
+	result->state = t.state;
+	result->problem = t.problem;
 	return ok;
-}
-
-/* Text of the database as Unicode code points, in the buffer when it fits. */
-static pg_wchar *
-code_points(const char *str, uint32 len, pg_wchar *buffer, Size space, int *count)
-{
-	const unsigned char *s;
-	const unsigned char *end;
-	char	   *converted = NULL;
-	pg_wchar   *out = buffer;
-	int			n = 0;
-
-	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
-	{
-		converted = pg_server_to_any(str, len, PG_UTF8);
-		if (converted != str)
-		{
-			str = converted;
-			len = strlen(str);
-		}
-	}
-	if (len > MaxAllocSize / sizeof(pg_wchar) - 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("string of %u bytes is too long to be matched with a pattern", len)));
-	if (len >= space)
-		out = palloc(sizeof(pg_wchar) * ((Size) len + 1));
-	s = (const unsigned char *) str;
-	for (end = s + len; s < end; n++)
-	{
-		int			bytes = *s < 0x80 ? 1 : Min(pg_utf_mblen(s), (int) (end - s));
-
-		if (bytes == 1)
-			out[n] = *s;
-		else if (bytes == 2)
-			out[n] = ((s[0] & 0x1f) << 6) | (s[1] & 0x3f);
-		else if (bytes == 3)
-			out[n] = ((s[0] & 0x0f) << 12) | ((s[1] & 0x3f) << 6) | (s[2] & 0x3f);
-		else
-			out[n] = ((s[0] & 0x07) << 18) | ((s[1] & 0x3f) << 12) | ((s[2] & 0x3f) << 6) | (s[3] & 0x3f);
-		s += bytes;
-	}
-	out[n] = 0;
-	*count = n;
-	if (converted != NULL && converted == str)
-		pfree(converted);
-	return out;
 }
 
 /* ---- writing ---- */
@@ -304,73 +155,12 @@ put_literal(Translator *t, pg_wchar c)
 	return put_text(t, escape);
 }
 
-static void
-set_add(Set *set, pg_wchar first, pg_wchar last)
-{
-	if (set->count == set->space)
-	{
-		set->space = set->space == 0 ? 16 : set->space * 2;
-		set->ranges = set->ranges == NULL ? palloc(sizeof(Range) * set->space) :
-			repalloc(set->ranges, sizeof(Range) * set->space);
-	}
-	set->ranges[set->count].first = first;
-	set->ranges[set->count++].last = last;
-}
-
-static int
-compare_ranges(const void *a, const void *b)
-{
-	const Range *x = a,
-			   *y = b;
-
-	return x->first < y->first ? -1 : x->first > y->first;
-}
-
-/* Ascending ranges that neither touch nor overlap. */
-static void
-set_normalise(Set *set)
-{
-	int			n = 0;
-
-	if (set->count == 0)
-		return;
-	qsort(set->ranges, set->count, sizeof(Range), compare_ranges);
-	for (int i = 1; i < set->count; i++)
-	{
-		if (set->ranges[i].first <= set->ranges[n].last + 1)
-			set->ranges[n].last = Max(set->ranges[n].last, set->ranges[i].last);
-		else
-			set->ranges[++n] = set->ranges[i];
-	}
-	set->count = n + 1;
-}
-
-static void
-set_invert(Set *set)
-{
-	Set			result = {0};
-	pg_wchar	next = 0;
-
-	set_normalise(set);
-	for (int i = 0; i < set->count; i++)
-	{
-		if (set->ranges[i].first > next)
-			set_add(&result, next, set->ranges[i].first - 1);
-		next = set->ranges[i].last + 1;
-	}
-	if (next <= MAX_CODE)
-		set_add(&result, next, MAX_CODE);
-	if (set->ranges != NULL)
-		pfree(set->ranges);
-	*set = result;
-}
-
 static bool
-put_set(Translator *t, Set *set)
+put_set(Translator *t, ErJsSet *set)
 {
 	bool		ok;
 
-	set_normalise(set);
+	er_js_set_normalise(set);
 	if (set->count == 0)
 		return put_text(t, "(?:(?!))");
 	ok = put(t, '[');
@@ -489,7 +279,7 @@ term(Translator *t, int group)
 	int			first_group = t->ngroups;
 	bool		quantifiable = true;
 	int			index;
-	Set			set = {0};
+	ErJsSet			set = {0};
 
 	switch (c)
 	{
@@ -503,10 +293,10 @@ term(Translator *t, int group)
 			break;
 		case '.':
 			t->pos++;
-			set_add(&set, '\n', '\n');
-			set_add(&set, '\r', '\r');
-			set_add(&set, 0x2028, 0x2029);
-			set_invert(&set);
+			er_js_set_add(&set, '\n', '\n');
+			er_js_set_add(&set, '\r', '\r');
+			er_js_set_add(&set, 0x2028, 0x2029);
+			er_js_set_invert(&set);
 			if (!put_set(t, &set))
 				return false;
 			break;
@@ -697,7 +487,7 @@ static bool
 atom_escape(Translator *t, int group, bool *quantifiable)
 {
 	pg_wchar	c = PEEK(1);
-	Set			set = {0};
+	ErJsSet			set = {0};
 
 	if (t->pos + 1 >= t->len)
 		return INVALID("The pattern ends with a backslash.");
@@ -864,7 +654,7 @@ quantifier(Translator *t, int start, int first_group)
 
 /* A bracketed class as a set. */
 static bool
-class_set(Translator *t, Set *set)
+class_set(Translator *t, ErJsSet *set)
 {
 	bool		negated = false;
 
@@ -904,14 +694,14 @@ class_set(Translator *t, Set *set)
 		if (PEEK(0) != '-' || t->pos + 1 >= t->len || PEEK(1) == ']')
 		{
 			if (!is_set)
-				set_add(set, first, first);
+				er_js_set_add(set, first, first);
 			continue;
 		}
 		t->pos++;
 		last = PEEK(0);
 		if (last == '\\' && t->pos + 1 < t->len)
 		{
-			Set			dummy = {0};
+			ErJsSet			dummy = {0};
 			bool		last_set;
 
 			t->pos += 2;
@@ -930,45 +720,45 @@ class_set(Translator *t, Set *set)
 			return INVALID("A range of a class begins with a class.");
 		if (last < first)
 			return INVALID("A range of a class has its ends in the wrong order.");
-		set_add(set, first, last);
+		er_js_set_add(set, first, last);
 	}
 	t->pos++;
 	if (negated)
-		set_invert(set);
+		er_js_set_invert(set);
 	return true;
 }
 
 /* The set of \d, \w, \s, \p and their complements; false for another escape. The position is after the letter. */
 static bool
-escape_set(Translator *t, pg_wchar c, Set *set)
+escape_set(Translator *t, pg_wchar c, ErJsSet *set)
 {
-	Set			own = {0};
+	ErJsSet			own = {0};
 
 	switch (c)
 	{
 		case 'd':
 		case 'D':
-			set_add(&own, '0', '9');
+			er_js_set_add(&own, '0', '9');
 			break;
 		case 'w':
 		case 'W':
-			set_add(&own, '0', '9');
-			set_add(&own, 'A', 'Z');
-			set_add(&own, '_', '_');
-			set_add(&own, 'a', 'z');
+			er_js_set_add(&own, '0', '9');
+			er_js_set_add(&own, 'A', 'Z');
+			er_js_set_add(&own, '_', '_');
+			er_js_set_add(&own, 'a', 'z');
 			break;
 		case 's':
 		case 'S':
-			set_add(&own, '\t', '\r');
-			set_add(&own, ' ', ' ');
-			set_add(&own, 0xa0, 0xa0);
-			set_add(&own, 0x1680, 0x1680);
-			set_add(&own, 0x2000, 0x200a);
-			set_add(&own, 0x2028, 0x2029);
-			set_add(&own, 0x202f, 0x202f);
-			set_add(&own, 0x205f, 0x205f);
-			set_add(&own, 0x3000, 0x3000);
-			set_add(&own, 0xfeff, 0xfeff);
+			er_js_set_add(&own, '\t', '\r');
+			er_js_set_add(&own, ' ', ' ');
+			er_js_set_add(&own, 0xa0, 0xa0);
+			er_js_set_add(&own, 0x1680, 0x1680);
+			er_js_set_add(&own, 0x2000, 0x200a);
+			er_js_set_add(&own, 0x2028, 0x2029);
+			er_js_set_add(&own, 0x202f, 0x202f);
+			er_js_set_add(&own, 0x205f, 0x205f);
+			er_js_set_add(&own, 0x3000, 0x3000);
+			er_js_set_add(&own, 0xfeff, 0xfeff);
 			break;
 		case 'p':
 		case 'P':
@@ -979,44 +769,20 @@ escape_set(Translator *t, pg_wchar c, Set *set)
 			return false;
 	}
 	if (c == 'D' || c == 'W' || c == 'S')
-		set_invert(&own);
+		er_js_set_invert(&own);
 	for (int i = 0; i < own.count; i++)
-		set_add(set, own.ranges[i].first, own.ranges[i].last);
+		er_js_set_add(set, own.ranges[i].first, own.ranges[i].last);
 	if (own.ranges != NULL)
 		pfree(own.ranges);
 	return true;
 }
 
-/* \p{...}: general categories by all their names, Any, Assigned and ASCII */
+/* The property of \p or \P, from the brace on. */
 static bool
-property_set(Translator *t, bool negated, Set *set)
+property_set(Translator *t, bool negated, ErJsSet *set)
 {
-	/* the names of PropertyValueAliases.txt; the first letters select the categories */
-	static const struct
-	{
-		const char *category;
-		const char *name;
-		const char *other;
-	}			categories[] = {
-		{"C", "Other", NULL}, {"Cc", "Control", "cntrl"}, {"Cf", "Format", NULL}, {"Cn", "Unassigned", NULL},
-		{"Co", "Private_Use", NULL}, {"Cs", "Surrogate", NULL}, {"L", "Letter", NULL},
-		{"LC", "Cased_Letter", NULL}, {"Ll", "Lowercase_Letter", NULL}, {"Lm", "Modifier_Letter", NULL},
-		{"Lo", "Other_Letter", NULL}, {"Lt", "Titlecase_Letter", NULL}, {"Lu", "Uppercase_Letter", NULL},
-		{"M", "Mark", "Combining_Mark"}, {"Mc", "Spacing_Mark", NULL}, {"Me", "Enclosing_Mark", NULL},
-		{"Mn", "Nonspacing_Mark", NULL}, {"N", "Number", NULL}, {"Nd", "Decimal_Number", "digit"},
-		{"Nl", "Letter_Number", NULL}, {"No", "Other_Number", NULL}, {"P", "Punctuation", "punct"},
-		{"Pc", "Connector_Punctuation", NULL}, {"Pd", "Dash_Punctuation", NULL}, {"Pe", "Close_Punctuation", NULL},
-		{"Pf", "Final_Punctuation", NULL}, {"Pi", "Initial_Punctuation", NULL}, {"Po", "Other_Punctuation", NULL},
-		{"Ps", "Open_Punctuation", NULL}, {"S", "Symbol", NULL}, {"Sc", "Currency_Symbol", NULL},
-		{"Sk", "Modifier_Symbol", NULL}, {"Sm", "Math_Symbol", NULL}, {"So", "Other_Symbol", NULL},
-		{"Z", "Separator", NULL}, {"Zl", "Line_Separator", NULL}, {"Zp", "Paragraph_Separator", NULL},
-		{"Zs", "Space_Separator", NULL}
-	};
 	char		buf[64];
-	char	   *name = buf;
-	const char *category = NULL;
 	int			n = 0;
-	bool		unassigned;
 
 	if (PEEK(0) != '{')
 		return INVALID("\\p needs a property in braces.");
@@ -1032,49 +798,8 @@ property_set(Translator *t, bool negated, Set *set)
 	if (t->pos++ >= t->len || n == 0)
 		return INVALID("\\p needs a property in braces.");
 	buf[n] = '\0';
-	if (strncmp(name, "General_Category=", 17) == 0)
-		name += 17;
-	else if (strncmp(name, "gc=", 3) == 0)
-		name += 3;
-	else if (strcmp(name, "Any") == 0 || strcmp(name, "ASCII") == 0)
-	{
-		set_add(set, 0, name[1] == 'n' ? MAX_CODE : 0x7f);
-		if (negated)
-			set_invert(set);
-		return true;
-	}
-	else if (strcmp(name, "Assigned") == 0)
-	{
-		name = "Cn";
-		negated = !negated;
-	}
-	for (int i = 0; i < lengthof(categories); i++)
-		if (strcmp(categories[i].category, name) == 0 || strcmp(categories[i].name, name) == 0 ||
-			(categories[i].other && strcmp(categories[i].other, name) == 0))
-			category = categories[i].category;
-	if (category == NULL)
+	if (!er_js_set_property(set, buf, negated))
 		return UNSUPPORTED("Of the Unicode properties only general categories, Any, Assigned and ASCII are known.");
-
-	unassigned = strcmp(category, "C") == 0 || strcmp(category, "Cn") == 0;
-	if (unassigned)
-	{
-		/* whatever has no category, or no category but those of C */
-		for (int i = 0; i < er_js_category_range_count; i++)
-			if (category[1] != '\0' || er_js_category_names[er_js_category_ranges[i].category][0] != 'C')
-				set_add(set, er_js_category_ranges[i].first, er_js_category_ranges[i].last);
-		set_invert(set);
-	}
-	else
-		for (int i = 0; i < er_js_category_range_count; i++)
-		{
-			const char *c = er_js_category_names[er_js_category_ranges[i].category];
-
-			if (c[0] == category[0] &&
-				(category[1] == '\0' || category[1] == c[1] || (category[1] == 'C' && strchr("ult", c[1]) != NULL)))
-				set_add(set, er_js_category_ranges[i].first, er_js_category_ranges[i].last);
-		}
-	if (negated)
-		set_invert(set);
 	return true;
 }
 
