@@ -378,8 +378,8 @@ extern ErJsSchema *er_js_schema_of_jsonb(Jsonb *source);
 /* json_schema_compile.c */
 extern ErJsSchema *er_js_compile(Jsonb *source);
 extern void er_js_scan(ErJsSchema *schema);
-extern void er_js_schema_error(ErJsNode *node, const char *keyword, const ErJsValue *got, int sqlstate,
-							   const char *allowed) pg_attribute_noreturn();
+pg_noreturn extern void er_js_schema_error(ErJsNode *node, const char *keyword, const ErJsValue *got, int sqlstate,
+										   const char *allowed);
 
 /* json_schema_resolve.c */
 extern void *er_js_map_get(const ErJsMap *map, const void *scope, const char *key, uint32 len);

@@ -42,8 +42,7 @@ static void add_anchor(ErJsSchema *schema, ErJsNode *node, const char *keyword, 
 					   const char *name, uint32 len, bool dynamic);
 static ErJsNode *walk_pointer(ErJsSchema *schema, ErJsNode *node, const char *keyword, const ErJsValue *ref,
 							  ErJsResource *resource, const char *pointer);
-static void reference_error(ErJsNode *node, const char *keyword, const ErJsValue *ref,
-							const char *why) pg_attribute_noreturn();
+pg_noreturn static void reference_error(ErJsNode *node, const char *keyword, const ErJsValue *ref, const char *why);
 static char *resolve_uri(const char *base, const char *ref, uint32 len);
 
 /* ---- map ---- */
