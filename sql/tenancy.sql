@@ -110,7 +110,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 BEGIN
     PERFORM execreport._require_tenant(grant_access.tenant_id, 'admin');
-    IF NOT EXISTS (SELECT FROM execreport.tenants AS t WHERE t.tenant_id = grant_access.tenant_id) THEN
+    IF grant_access.tenant_id <> 1    -- the view shows a member only the tenant that the session has chosen
+       AND NOT EXISTS (SELECT FROM execreport._tenants AS t WHERE t.tenant_id = grant_access.tenant_id) THEN
         RAISE EXCEPTION 'tenant % does not exist', grant_access.tenant_id
             USING ERRCODE = '42704', HINT = format('Create it with execreport.create_tenant(%s).', grant_access.tenant_id);
     END IF;
@@ -183,12 +184,13 @@ DECLARE
     functions text;
     tables text;
 BEGIN
-    -- Whatever runs with the caller's own rights is harmless; of what runs with the owner's, only the public functions,
-    -- which check the caller's persona first.
+    -- Whatever runs with the caller's own rights is harmless (only messages to every session need no rights at all); of what
+    -- runs with the owner's, only the public functions, which check the caller's persona first.
     SELECT string_agg(p.oid::regprocedure::text, ', ') INTO functions
       FROM pg_proc AS p
      WHERE p.pronamespace = 'execreport'::regnamespace
-       AND (NOT p.prosecdef OR p.proname NOT LIKE '\_%');
+       AND (NOT p.prosecdef OR p.proname NOT LIKE '\_%')
+       AND p.proname <> '_announce_change';
     SELECT string_agg(c.oid::regclass::text, ', ') INTO tables
       FROM pg_class AS c
      WHERE c.relnamespace = 'execreport'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')

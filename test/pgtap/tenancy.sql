@@ -1,10 +1,11 @@
 -- tenancy: what a role must not reach through code that others run for it.
 BEGIN;
-SELECT plan(15);
+SELECT plan(17);
 
 CREATE ROLE er_tap_mine;
 CREATE ROLE er_tap_theirs;
 CREATE ROLE er_tap_both;
+CREATE ROLE er_tap_new;
 SELECT execreport.create_tenant(931), execreport.create_tenant(932);
 SELECT execreport.grant_access('er_tap_mine', 931, 'admin'), execreport.grant_access('er_tap_theirs', 932, 'viewer');
 CREATE SCHEMA er_tap AUTHORIZATION er_tap_mine;
@@ -96,6 +97,14 @@ SELECT is(pg_temp.as_role('er_tap_theirs', 'SELECT execreport.current_tenant()')
 SELECT lives_ok($$SELECT execreport.grant_access('er_tap_theirs', 931, 'viewer')$$, 'a superuser enrols it');
 SELECT is(pg_temp.as_role('er_tap_mine', $$SELECT execreport.grant_access('er_tap_theirs', 931, 'editor')$$), '',
           'and then an administrator may change its persona');
+
+SELECT execreport.grant_access('er_tap_theirs', 931, 'admin'), execreport.grant_access('er_tap_theirs', 932, 'admin');
+SET LOCAL execreport.tenant_id = 931;
+SELECT is(pg_temp.as_role('er_tap_theirs', $$SELECT execreport.grant_access('er_tap_both', 932, 'viewer')$$), '',
+          'who is an administrator of two tenants enrols in either, whichever is chosen');
+RESET execreport.tenant_id;
+SELECT is(pg_temp.as_role('er_tap_mine', $$SELECT execreport._announce_change('execreport.tenant_members')$$), '42501',
+          'members do not send every session messages');
 
 -- 3. An error while the caller is looked up leaves no answer of an earlier caller behind.
 SELECT execreport._require_tenant(932, 'admin');
