@@ -100,7 +100,7 @@ SELECT is(pg_temp.as_role('er_tap_mine', $$SELECT execreport.grant_access('er_ta
 
 SELECT execreport.grant_access('er_tap_theirs', 931, 'admin'), execreport.grant_access('er_tap_theirs', 932, 'admin');
 SET LOCAL execreport.tenant_id = 931;
-SELECT is(pg_temp.as_role('er_tap_theirs', $$SELECT execreport.grant_access('er_tap_both', 932, 'viewer')$$), '',
+SELECT is(pg_temp.as_role('er_tap_theirs', $$SELECT execreport.grant_access('er_tap_new', 932, 'viewer')$$), '',
           'who is an administrator of two tenants enrols in either, whichever is chosen');
 RESET execreport.tenant_id;
 SELECT is(pg_temp.as_role('er_tap_mine', $$SELECT execreport._announce_change('execreport.tenant_members')$$), '42501',
