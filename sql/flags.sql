@@ -95,6 +95,11 @@ COMMENT ON FUNCTION execreport.require_flag(integer, text) IS
 Errors: PT503 with DETAIL FEATURE_DISABLED when it is off (PostgREST answers 503); otherwise those of is_flag_enabled().
 Example: SELECT execreport.require_flag(1, ''reportsApiEnabled'');  -- ERROR:  Reports API not available';
 
+CREATE FUNCTION execreport._require_flag(tenant_id integer, flag text, user_id text) RETURNS void
+LANGUAGE c STABLE PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'er_require_flag';
+COMMENT ON FUNCTION execreport._require_flag(integer, text, text) IS
+'The same guard for one user of the tenant, whose own overrides count.';
+
 CREATE FUNCTION execreport._check_flag(flag text) RETURNS void
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_check_flag';
 COMMENT ON FUNCTION execreport._check_flag(text) IS
