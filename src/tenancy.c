@@ -183,13 +183,20 @@ er_require_tenant_persona(int32 tenant_id, ErPersona minimum)
 static Oid
 caller(void)
 {
-	if (unlikely(InNoForceRLSOperation() || (InSecurityRestrictedOperation() && InLocalUserIdChange())))
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
+	if (likely((context & (SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS)) == 0))
+		return GetOuterUserId();
+
+	if (context & (SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("the caller is not known here"),
 				 errdetail("Index expressions and materialized views may read only; the triggers of a foreign key's action may not even read."),
 				 errhint("Call the function in a statement of its own.")));
-	return InSecurityRestrictedOperation() ? GetUserId() : GetOuterUserId();
+	return user;
 }
 
 /*
