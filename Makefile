@@ -9,6 +9,7 @@ EXT_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.co
 SQL_PARTS = schema \
 	tenancy \
 	audit \
+	access \
 	lookback segmentation json_schema \
 	consolidation \
 	flags \
