@@ -1,6 +1,6 @@
 -- backfill_queue: retries and their delays, dead letters, leases in simulated time, batches, progress, tenants apart.
 BEGIN;
-SELECT plan(31);
+SELECT plan(30);
 CREATE FUNCTION pg_temp.recount() RETURNS bigint LANGUAGE sql AS $$
 SELECT count(*) FROM execreport.report_data_collections AS c
   LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE status = 'pending') AS p, count(*) FILTER (WHERE status = 'running') AS r, count(*) FILTER (WHERE status = 'completed') AS c,
