@@ -38,6 +38,13 @@ typedef struct ErFaults
 extern void er_fault(ErFaults *faults, int sqlstate, const char *path,
 					 const char *message, const char *detail, const char *hint);
 
+/* Time to stop looking: a hostile document may have millions of faults. */
+static inline bool
+er_faults_full(const ErFaults *faults)
+{
+	return faults != NULL && faults->count == ER_MAX_FAULTS;
+}
+
 /* ---- members of a jsonb object, in place ---- */
 
 typedef struct ErMember

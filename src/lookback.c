@@ -165,7 +165,7 @@ er_check_lookback(PG_FUNCTION_ARGS)
 	DateADT		earliest = as_of_known ? earliest_start(as_of) : 0;
 	bool		has_window = false;
 	bool		valid;
-	ErWindow	window;
+	ErWindow	window = {0, 0};
 	LookbackConfig config;
 	JsonbParseState *state = NULL;
 	JsonbValue	null = {.type = jbvNull};
@@ -316,7 +316,7 @@ read_config(const char *root, LookbackConfig *config, ErFaults *faults)
 		return false;
 	}
 	config->empty = members.count == 0;
-	while (er_members_next(&members, &member))
+	while (!er_faults_full(faults) && er_members_next(&members, &member))
 		read_member(&member, config, faults);
 	check_members(config, faults);
 	return faults == NULL || faults->count == before;

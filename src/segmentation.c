@@ -327,7 +327,7 @@ cut(ErWindow window, SegmentType type, SegmentAlign align, Segments *segments)
 		last = (er_month_number(window.end, &ignored) - segments->first) / segments->step;
 		/* the period of the last month may begin after the window's end */
 		segments->count = last + 1;
-		if (last > 0 && period_start(segments, segments->count) > window.end)
+		if (period_start(segments, segments->count) > window.end)
 			segments->count--;
 	}
 	else
@@ -445,7 +445,7 @@ read_segmentation(const char *root, SegmentType *type, SegmentAlign *align, ErFa
 				 "A segmentation is a JSON object; {} is weekly segments from the start of the window.",
 				 "Write {\"type\": \"weekly\", \"align\": \"anchor\"}.");
 	else
-		while (er_members_next(&members, &member))
+		while (!er_faults_full(faults) && er_members_next(&members, &member))
 			read_member(&member, type, align, &spelling, faults);
 	return faults == NULL || faults->count == 0;
 }

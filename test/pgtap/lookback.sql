@@ -1,6 +1,6 @@
 -- lookback: every window against dateutil's, every malformed configuration against its SQLSTATE and its key.
 BEGIN;
-SELECT plan(36);
+SELECT plan(37);
 
 -- 1. Windows and limits: test/data/calendar_oracle.py wrote what is right.
 CREATE TEMP TABLE case_ (kind text, value integer, unit text, lag integer, first date, last date, as_of date, max_days integer,
@@ -78,7 +78,7 @@ INSERT INTO bad SELECT jsonb_build_object('type', 'relative', 'unit', u) || json
   FROM unnest(ARRAY['days', 'weeks', 'months']) AS u,
        unnest(ARRAY['null', 'true', 'false', '""', '"7"', '"seven"', '[]', '[7]', '{}', '{"value":7}', '0', '-0', '0.0', '-1', '-7', '-9000', '7.5', '0.1',
                     '-0.5', '1e-20', '7.00000000000000000001', '3000000', '4000001', '2147483648', '99999999999', '9223372036854775808', '1e17', '1e30', '-1e30',
-                    '1e1000', '-1e1000', '9999999999999999', '"NaN"', '"Infinity"']) AS v;
+                    '1e1000', '-1e1000', '9999999999999999', '18446744073709551623', '"NaN"', '"Infinity"']) AS v;
 INSERT INTO bad SELECT jsonb_build_object('type', 'relative', 'value', 7, 'unit', 'days') || jsonb_build_object(k, v::jsonb), k, '22023'
   FROM unnest(ARRAY['lagDays', 'lag_days']) AS k,
        unnest(ARRAY['null', 'true', '""', '"1"', '[]', '{}', '-1', '-0.5', '0.5', '1e-9', '1e30', '2147483648', '3000000', '-9223372036854775809']) AS v;
@@ -167,6 +167,8 @@ SELECT is_empty($$SELECT left(config::text, 100), path, answer FROM bad, execrep
                       OR length(answer::text) > 5000 OR jsonb_array_length(answer->'errors') > 20
                       OR answer->'suggested' <> '[7, 14, 30]'$$,
                 'check_lookback lists what is malformed and never raises');
+SELECT is(jsonb_array_length(execreport.check_lookback((SELECT jsonb_object_agg('key' || i, i) FROM generate_series(1, 50000) AS i)) -> 'errors'), 20,
+          'check_lookback lists twenty of many faults');
 SELECT throws_ok($$SELECT execreport.lookback_start(jsonb_build_object('type', repeat('x', 100000000)))$$, '22023', NULL, 'a text of 100 MB');
 
 -- 4. Other arguments.
