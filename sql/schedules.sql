@@ -273,8 +273,9 @@ BEGIN
           FROM open AS s,
                LATERAL execreport.occurrences(s.schedule_config, s.scheduled_through, greatest(_make_runs.now, s.scheduled_through)) AS o,
                LATERAL (SELECT s.status = 'paused' AND o.run_at > s.paused_at AND o.run_at <= s.paused_until AS pause) AS during
-         WHERE NOT EXISTS (SELECT FROM execreport.schedule_runs AS r
-                            WHERE r.tenant_id = tenant AND r.schedule_id = s.schedule_id AND r.scheduled_at = o.run_at)
+         -- a manual run may stand at that instant; a scalar subquery, so that each is looked up by its key
+         WHERE (SELECT r.run_id FROM execreport.schedule_runs AS r
+                 WHERE r.tenant_id = tenant AND r.schedule_id = s.schedule_id AND r.scheduled_at = o.run_at) IS NULL
     ), judged AS (
         SELECT f.*, s.overlap, s.catchup, s.running, s.waiting,
                CASE WHEN NOT f.late THEN NULL

@@ -1,6 +1,7 @@
 -- schedules: the life of a schedule, in simulated time
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
+\set SHOW_CONTEXT never
 SET execreport.tenant_id = 931;
 SELECT tenant_id FROM execreport.create_tenant(931);
 CREATE FUNCTION pg_temp.runs() RETURNS TABLE (name text, n integer, scheduled timestamptz, source text, status text, reason text, error text)
@@ -102,13 +103,18 @@ SELECT execreport.create_schedule(w.workflow_id, '{"frequency": "daily", "time":
 SELECT execreport.create_schedule(w.workflow_id, '{"frequency": "daily", "time": "09:00", "timezone": "UTC", "endDate": "2020-01-01"}', now => '2026-01-01') FROM execreport.workflows AS w WHERE name = 'p';
 SELECT execreport.pause_schedule('00000000-0000-0000-0000-000000000000');
 SELECT execreport.pause_schedule(pg_temp.plan('p'), 'x', '2026-01-01', '2026-01-02');
+\set VERBOSITY sqlstate
 SELECT execreport.run_schedule_now(pg_temp.plan('p'));
+\set VERBOSITY default
 SELECT execreport.complete_schedule_run('00000000-0000-0000-0000-000000000000');
 SELECT execreport.run_due_schedules(NULL);
 SELECT execreport.run_due_schedules('infinity');
 SELECT pg_temp.daily('again', 'latest', 'skip');
+\set VERBOSITY sqlstate
 SELECT execreport.change_schedule(pg_temp.plan('again'), '{"frequency": "daily", "time": "10:00", "timezone": "UTC"}', '2026-01-03');
 SELECT execreport.run_schedule_now(pg_temp.plan('again'), '2026-01-01 09:00') IS NOT NULL AS made, pg_temp.due('2026-01-01 09:00') AS nothing_more;
+SELECT execreport.run_schedule_now(pg_temp.plan('again'), '2026-01-01 09:00');
+\set VERBOSITY default
 SELECT execreport.run_schedule_now(execreport.create_schedule(w.workflow_id, '{"frequency": "daily", "time": "09:00", "timezone": "UTC"}', now => '2026-01-01'), NULL) FROM execreport.workflows AS w WHERE name = 'p';
 
 -- who may: a viewer reads its own tenant, and makes nothing
