@@ -9,7 +9,7 @@ EXT_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.co
 SQL_PARTS = schema \
 	tenancy \
 	audit \
-	lookback segmentation recurrence \
+	lookback segmentation recurrence json_schema \
 	consolidation \
 	flags \
 	configurations exec_reports master_reports \
@@ -19,12 +19,15 @@ SQL_PARTS = schema \
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
 	calendar.o lookback.o segmentation.o recurrence.o recurrence_config.o \
+	json_schema.o json_schema_cache.o json_schema_compile.o json_schema_format.o json_schema_meta.o \
+	json_schema_charset.o json_schema_pattern.o json_schema_regex.o json_schema_resolve.o json_schema_unicode.o \
+	json_schema_validate.o json_schema_value.o \
 	jsonb_read.o jsonb_write.o \
 	consolidation.o consolidation_read.o consolidation_text.o consolidation_store.o consolidation_insights.o \
 	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
 	consolidation_state.o \
 	flags.o flags_setting.o \
-	shape.o spelling.o)
+	shape.o spelling.o exec_reports.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql

@@ -26,8 +26,8 @@ await client.query(`
     consolidated_recommendations jsonb COMPRESSION lz4 NOT NULL, council_synthesis jsonb COMPRESSION lz4 NOT NULL,
     modules_included jsonb NOT NULL, overall_confidence integer NOT NULL, data_freshness varchar NOT NULL);
   CREATE INDEX ON rival_reports (configuration_id);
-  VACUUM ANALYZE execreport.exec_reports;
 `)
+await client.query('VACUUM ANALYZE execreport.exec_reports')
 
 const rank = { high: 3, medium: 2, low: 1 }
 const key = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, ' ').trim()

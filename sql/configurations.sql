@@ -109,7 +109,7 @@ BEGIN
     END IF;
     RAISE EXCEPTION '% is not a date or an instant', path
         USING ERRCODE = '22023', DETAIL = format('It is "%s".', left(value, 64)),
-              HINT = 'Write 2026-03-31 (the whole day counts, in UTC) or 2026-03-31T12:00:00Z.';
+              HINT = 'Write 2026-03-31 or 2026-03-31T12:00:00Z.';
 EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format OR invalid_time_zone_displacement_value THEN
     RAISE EXCEPTION '% is not a date or an instant', path
         USING ERRCODE = '22023', DETAIL = format('There is no "%s".', left(value, 64));
@@ -304,7 +304,8 @@ BEGIN
     IF c.negative_scope IS NOT NULL THEN
         IF NOT EXISTS (SELECT FROM execreport._exclusions(c.negative_scope) AS e
                         WHERE btrim(e.exclusion) <> ''
-                          AND (execreport._instant(e.expires_at, e.path || '.expires_at') > moment) IS NOT FALSE) THEN
+                          AND (execreport._instant(regexp_replace(e.expires_at, '^\d{4}-\d\d-\d\d$', '\&T00:00:00Z'),
+                                                   e.path || '.expires_at') > moment) IS NOT FALSE) THEN
             missing := missing || 'section negative_scope has no exclusion in force'::text;
         END IF;
         IF (c.negative_scope #> '{enforcement_rules,hard_exclusion}') IS DISTINCT FROM 'true' THEN
@@ -348,7 +349,8 @@ $$;
 COMMENT ON FUNCTION execreport.check_context(integer, timestamptz) IS
 'Whether a configuration may be worked with at as_of (default now): {status, valid, cmoSafe, errors[], warnings[]}.
 status: no_context (there is no such configuration), else blocked (governance.validation_status says so), else incomplete
-(brand, category_definition, competitors, demand_definition or negative_scope missing; no exclusion in force; hard_exclusion
+(brand, category_definition, competitors, demand_definition or negative_scope missing; no exclusion in force, where one with
+a day as expires_at is over when that day begins in UTC; hard_exclusion
 not true; validation_status incomplete), else expired (past governance.context_valid_until; a day counts to its end in
 UTC; without one it does not expire), else valid. cmoSafe: valid, human_verified, and quality_score.grade high or
 medium. Warnings: validation_status needs_review, at most 7 days to expiry, last reviewed more than 30 days ago.

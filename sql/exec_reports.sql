@@ -1,5 +1,11 @@
 -- exec_reports: what the modules found. One row per execution, written once and never changed.
 
+CREATE FUNCTION execreport._exec_report_succeeded(output jsonb) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'er_exec_report_succeeded';
+COMMENT ON FUNCTION execreport._exec_report_succeeded(jsonb) IS
+'Was the run a success: hasData is not false, and there are no errors. Dear, for the output must be read for it: the index
+of successful runs knows the answer.';
+
 CREATE TABLE execreport.exec_reports (
     tenant_id        integer NOT NULL DEFAULT execreport.current_tenant(),
     id               text NOT NULL,
@@ -18,7 +24,7 @@ CREATE INDEX idx_exec_reports_config ON execreport.exec_reports (tenant_id, conf
 -- the successful runs alone: what master reports are made of
 CREATE INDEX idx_exec_reports_context
     ON execreport.exec_reports (tenant_id, configuration_id, context_version, module_id, executed_at DESC, id DESC)
- WHERE coalesce(output -> 'hasData', 'true') <> 'false' AND coalesce(output -> 'errors', '[]') IN ('[]', 'null');
+ WHERE execreport._exec_report_succeeded(output);
 COMMENT ON TABLE execreport.exec_reports IS
 'Results of module executions: output and playbook_result as the module gave them, context_version and context_hash of the
 configuration they were made under. Rows are inserted by create_exec_report() and record_module_execution(), deleted by
@@ -200,7 +206,8 @@ Example: SELECT module_id, output FROM execreport.get_exec_report_by_id(''exec-k
 
 CREATE FUNCTION execreport._whole_playbook_result(playbook_result jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN pg_catalog.jsonb_typeof(playbook_result -> 'insights') = 'array'
+RETURN CASE WHEN playbook_result IS NULL THEN NULL
+            WHEN pg_catalog.jsonb_typeof(playbook_result -> 'insights') = 'array'
              AND pg_catalog.jsonb_typeof(playbook_result -> 'recommendations') = 'array'
              AND pg_catalog.jsonb_typeof(playbook_result -> 'deprioritized') = 'array'
              AND pg_catalog.jsonb_typeof(playbook_result -> 'councilPrompt') = 'string'
@@ -214,24 +221,23 @@ COMMENT ON FUNCTION execreport._whole_playbook_result(jsonb) IS
 'A playbook result with all four members that readers of the document expect: what the module left out is empty.';
 
 CREATE FUNCTION execreport._exec_report_document(id text, module_id text, configuration_id integer, context_version integer,
-    context_hash text, executed_at timestamptz, output jsonb, playbook_result jsonb)
+    context_hash text, executed_at text, output jsonb, playbook_result jsonb)
 RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN CASE WHEN playbook_result IS NULL
-    THEN pg_catalog.jsonb_build_object('id', id, 'moduleId', module_id, 'configurationId', configuration_id,
-             'contextVersion', context_version, 'contextHash', context_hash,
-             'executedAt', execreport._instant_text(executed_at), 'output', output)
-    ELSE pg_catalog.jsonb_build_object('id', id, 'moduleId', module_id, 'configurationId', configuration_id,
-             'contextVersion', context_version, 'contextHash', context_hash,
-             'executedAt', execreport._instant_text(executed_at), 'output', output,
-             'playbookResult', execreport._whole_playbook_result(playbook_result)) END;
+LANGUAGE c IMMUTABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'er_exec_report_document';
+COMMENT ON FUNCTION execreport._exec_report_document(text, text, integer, integer, text, text, jsonb, jsonb) IS
+'The API''s object of an exec report; without a playbook_result when that is NULL.';
+
+CREATE FUNCTION execreport._jsonb_array(elements jsonb[]) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'er_jsonb_array';
+COMMENT ON FUNCTION execreport._jsonb_array(jsonb[]) IS
+'The documents as one array; they are copied as they are.';
 
 CREATE FUNCTION execreport.exec_report_document(id text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
     SELECT execreport._exec_report_document(r.id, r.module_id, r.configuration_id, r.context_version, r.context_hash,
-               r.executed_at, r.output, r.playbook_result)
+               execreport._instant_text(r.executed_at), r.output, execreport._whole_playbook_result(r.playbook_result))
       FROM execreport.exec_reports AS r
      WHERE r.tenant_id = (SELECT execreport.current_tenant()) AND r.id = exec_report_document.id;
 END;
@@ -245,9 +251,10 @@ CREATE FUNCTION execreport.exec_reports_response(configuration_id integer, conte
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
-    SELECT pg_catalog.jsonb_build_object('execReports', coalesce(pg_catalog.jsonb_agg(
+    SELECT pg_catalog.jsonb_build_object('execReports', coalesce(execreport._jsonb_array(pg_catalog.array_agg(
                execreport._exec_report_document(r.id, r.module_id, r.configuration_id, r.context_version, r.context_hash,
-                   r.executed_at, r.output, r.playbook_result) ORDER BY r.executed_at DESC, r.id DESC), '[]'))
+                   execreport._instant_text(r.executed_at), r.output, execreport._whole_playbook_result(r.playbook_result))
+               ORDER BY r.executed_at DESC, r.id DESC)), '[]'))
       FROM execreport.get_exec_reports_by_configuration(exec_reports_response.configuration_id,
                exec_reports_response.context_version) AS r;
 END;

@@ -71,8 +71,7 @@ BEGIN ATOMIC
                AND r.configuration_id = _latest_exec_reports.configuration_id
                AND r.context_version = _latest_exec_reports.context_version
                AND r.executed_at <= _latest_exec_reports.as_of
-               AND coalesce(r.output -> 'hasData', 'true') <> 'false'
-               AND coalesce(r.output -> 'errors', '[]') IN ('[]', 'null')
+               AND execreport._exec_report_succeeded(r.output)
              ORDER BY r.module_id, r.executed_at DESC, r.id DESC) AS latest;
 END;
 COMMENT ON FUNCTION execreport._latest_exec_reports(integer, integer, integer, timestamptz) IS
@@ -157,8 +156,9 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT jsonb_agg(execreport._exec_report_document(r.id, r.module_id, r.configuration_id, r.context_version,
-               r.context_hash, r.executed_at, r.output, r.playbook_result) ORDER BY r.module_id COLLATE "C"),
+    SELECT execreport._jsonb_array(array_agg(execreport._exec_report_document(r.id, r.module_id, r.configuration_id,
+               r.context_version, r.context_hash, execreport._instant_text(r.executed_at), r.output,
+               execreport._whole_playbook_result(r.playbook_result)) ORDER BY r.module_id COLLATE "C")),
            execreport.consolidate_exec_reports(r.id, r.module_id, r.executed_at, r.output, r.playbook_result,
                context.negative_scope, moment)
       INTO documents, report

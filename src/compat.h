@@ -16,6 +16,11 @@
 #error "execreport needs PostgreSQL 14 or later"
 #endif
 
+/* 18 puts it in front of the declaration; the attribute may stand there in all versions. */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif

@@ -28,7 +28,7 @@
 #define ER_CONFLICTS_KEPT 20	/* conflicts listed per kind of a recommendation */
 #define ER_THEMES 5
 #define ER_ACTIONS 10			/* prioritized actions: recommendations, and again sentences */
-#define ER_FINGERPRINT_LEN 32
+#define ER_FINGERPRINT_BYTES 16
 #define ER_UNKNOWN_TIME PG_INT64_MIN
 #define ER_UNKNOWN_CONFIDENCE (-1)	/* confidences are hundredths of a percent, 0 .. 10000 */
 
@@ -463,7 +463,7 @@ extern void er_read_report(ErConsolidation *state, const ErReportInput *input);
 extern void er_read_reports(ErConsolidation *state, const Jsonb *reports);
 
 /* The error of a value that has the wrong type or range; the path is its place in the document. */
-extern void er_wrong(const char *path, const ErJson *value, const char *expected) pg_attribute_noreturn();
+pg_noreturn extern void er_wrong(const char *path, const ErJson *value, const char *expected);
 /* An ISO 8601 instant; without a zone it is UTC. False when it is none. */
 extern bool er_read_instant(ErText text, TimestampTz *instant);
 
@@ -474,7 +474,7 @@ extern ErText er_normalise(ErTextBuffer *buffer, ErText text, Size room_before);
 extern bool er_is_blank(const char *text, uint32 len);
 /* One hasher serves many fingerprints, which is three times faster than one for each. */
 extern void *er_fingerprint_begin(void);
-extern void er_fingerprint(void *hasher, ErText key, char *hex);
+extern void er_fingerprint(void *hasher, ErText key, uint8 *fingerprint);
 extern void er_fingerprint_end(void *hasher);
 
 /* ---- consolidation_insights.c ---- */
@@ -520,6 +520,7 @@ extern void er_write_values(ErJsonWriter *writer, const ErValueSet *set);
 extern void er_write_text(ErJsonWriter *writer, ErText text);
 extern void er_write_string(ErJsonWriter *writer, const char *text);
 
+extern void er_write_fingerprint(ErJsonWriter *writer, const uint8 *fingerprint);
 extern void er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks);
 
 /* ---- consolidation_recommendations.c ---- */

@@ -23,6 +23,9 @@ static void keep_text(ErArena *arena, ErText *kept, uint32 *room, ErText text);
 static int	compare_source(const ErConsolidation *state, int32 strength, ErText report, uint32 module,
 						   const ErSource *source);
 
+/* The fingerprint of each insight, by its number. */
+typedef uint8 Fingerprint[ER_FINGERPRINT_BYTES];
+
 typedef struct InsightOrder
 {
 	uint64		first;			/* severity, modules */
@@ -31,7 +34,14 @@ typedef struct InsightOrder
 	uint32		number;
 } InsightOrder;
 
-static InsightOrder *order_insights(const ErConsolidation *state);
+typedef struct Ordering
+{
+	const ErConsolidation *state;
+	Fingerprint *fingerprints;
+} Ordering;
+
+static Fingerprint *fingerprint_insights(const ErConsolidation *state);
+static InsightOrder *order_insights(const ErConsolidation *state, Fingerprint *fingerprints);
 static int	compare_insights(const void *a, const void *b, void *arg);
 static void write_keywords(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErIdSet *set);
 
@@ -385,20 +395,18 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 {
 	static const char *const severities[] = {NULL, "low", "medium", "high", "critical"};
 	uint32		count = state->insights.list.count;
-	InsightOrder *order = order_insights(state);
+	Fingerprint *fingerprints = fingerprint_insights(state);
+	InsightOrder *order = order_insights(state, fingerprints);
 	uint32	   *in_category = palloc0(((Size) state->words.list.count + 1) * sizeof(uint32));
 	ErText		none = {NULL, 0};
-	void	   *hasher = er_fingerprint_begin();
 
 	er_json_begin_array(writer, count);
 	for (uint32 i = 0; i < count; i++)
 	{
 		const ErInsight *insight = er_item(&state->insights.list, ErInsight, order[i].number);
 		uint32		category = insight->category != ER_NONE ? insight->category : insight->type;
-		char		fingerprint[ER_FINGERPRINT_LEN];
 
 		CHECK_FOR_INTERRUPTS();
-		er_fingerprint(hasher, insight->key, fingerprint);
 		er_json_begin_object(writer, &insight_shape);
 		er_write_text(writer, insight->type == ER_NONE ? none : er_item(&state->words.list, ErWord, insight->type)->text);
 		er_write_text(writer, insight->title);
@@ -413,21 +421,38 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 		else
 			er_json_decimal(writer, insight->confidence, 2);
 		er_write_text(writer, insight->description);
-		er_json_text(writer, fingerprint, ER_FINGERPRINT_LEN);
+		er_write_fingerprint(writer, fingerprints[order[i].number]);
 		er_json_decimal(writer, insight->occurrences, 0);
 		er_json_decimal(writer, ++in_category[category == ER_NONE ? state->words.list.count : category], 0);
 		write_keywords(writer, state, ranks, &insight->keywords);
 		er_json_end(writer);
 	}
 	er_json_end(writer);
-	er_fingerprint_end(hasher);
+	pfree(fingerprints);
 	pfree(order);
 	pfree(in_category);
 }
 
-static InsightOrder *
-order_insights(const ErConsolidation *state)
+static Fingerprint *
+fingerprint_insights(const ErConsolidation *state)
 {
+	uint32		count = state->insights.list.count;
+	Fingerprint *fingerprints = palloc_extended(Max(count, 1) * sizeof(Fingerprint), MCXT_ALLOC_HUGE);
+	void	   *hasher = er_fingerprint_begin();
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		er_fingerprint(hasher, er_item(&state->insights.list, ErInsight, i)->key, fingerprints[i]);
+	}
+	er_fingerprint_end(hasher);
+	return fingerprints;
+}
+
+static InsightOrder *
+order_insights(const ErConsolidation *state, Fingerprint *fingerprints)
+{
+	Ordering	ordering = {state, fingerprints};
 	uint32		count = state->insights.list.count;
 	InsightOrder *order = palloc_extended(Max(count, 1) * sizeof(InsightOrder), MCXT_ALLOC_HUGE);
 
@@ -443,21 +468,17 @@ order_insights(const ErConsolidation *state)
 				(insight->title.ptr == NULL ? 0xFF : b < insight->title.len ? (unsigned char) insight->title.ptr[b] : 0);
 		order[i].number = i;
 	}
-	qsort_arg(order, count, sizeof(InsightOrder), compare_insights, (void *) state);
+	qsort_arg(order, count, sizeof(InsightOrder), compare_insights, &ordering);
 	return order;
 }
 
 static int
 compare_insights(const void *a, const void *b, void *arg)
 {
-	const ErConsolidation *state = arg;
+	const Ordering *ordering = arg;
+	const ErList *insights = &ordering->state->insights.list;
 	const InsightOrder *one = a;
 	const InsightOrder *two = b;
-	const ErInsight *left;
-	const ErInsight *right;
-	char		left_print[ER_FINGERPRINT_LEN];
-	char		right_print[ER_FINGERPRINT_LEN];
-	void	   *hasher;
 	int			order;
 
 	if (one->first != two->first)
@@ -467,16 +488,10 @@ compare_insights(const void *a, const void *b, void *arg)
 	if (one->title != two->title)
 		return one->title < two->title ? -1 : 1;
 	CHECK_FOR_INTERRUPTS();
-	left = er_item(&state->insights.list, ErInsight, one->number);
-	right = er_item(&state->insights.list, ErInsight, two->number);
-	order = er_text_compare(left->title, right->title);
+	order = er_text_compare(er_item(insights, ErInsight, one->number)->title, er_item(insights, ErInsight, two->number)->title);
 	if (order != 0)
 		return order;
-	hasher = er_fingerprint_begin();
-	er_fingerprint(hasher, left->key, left_print);
-	er_fingerprint(hasher, right->key, right_print);
-	er_fingerprint_end(hasher);
-	return memcmp(left_print, right_print, ER_FINGERPRINT_LEN);
+	return memcmp(ordering->fingerprints[one->number], ordering->fingerprints[two->number], sizeof(Fingerprint));
 }
 
 static void

@@ -125,9 +125,9 @@ static ErText word_field(ErText text, const char *const *words);
 static int	severity_of(ErText text);
 static bool same_word(ErText text, const char *word);
 static inline ErText trim(ErText text);
-static void wrong_field(const Place *place, int field, const ErJson *value, const char *expected) pg_attribute_noreturn();
-static void wrong_element(const Place *place, int field, uint32 number, const ErJson *value,
-						  const char *expected) pg_attribute_noreturn();
+pg_noreturn static void wrong_field(const Place *place, int field, const ErJson *value, const char *expected);
+pg_noreturn static void wrong_element(const Place *place, int field, uint32 number, const ErJson *value,
+						  const char *expected);
 static char *place_path(const Place *place, int field);
 
 void

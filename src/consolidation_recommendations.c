@@ -323,8 +323,8 @@ write_conflicts(ErJsonWriter *writer, const ErConflictList *list)
 static void
 write_fingerprint(ErJsonWriter *writer, void *hasher, ErText key)
 {
-	char		fingerprint[ER_FINGERPRINT_LEN];
+	uint8		fingerprint[ER_FINGERPRINT_BYTES];
 
 	er_fingerprint(hasher, key, fingerprint);
-	er_json_text(writer, fingerprint, ER_FINGERPRINT_LEN);
+	er_write_fingerprint(writer, fingerprint);
 }

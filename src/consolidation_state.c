@@ -40,7 +40,7 @@ static void take_values(Reader *in, ErValueSet *set);
 static void take_sources(Reader *in, ErSources *sources, uint32 reports);
 static void take_recommendations(Reader *in, ErTable *table, const ErConsolidation *state);
 static void *take_list(Reader *in, ErList *list, Size item_size, Size least_size);
-static void damaged(void) pg_attribute_noreturn();
+pg_noreturn static void damaged(void);
 
 typedef struct Maps
 {

@@ -278,6 +278,7 @@ compare_uint32(const void *a, const void *b)
 	uint32		one = *(const uint32 *) a;
 	uint32		two = *(const uint32 *) b;
 
+	CHECK_FOR_INTERRUPTS();
 	return (one > two) - (one < two);
 }
 
@@ -330,6 +331,21 @@ void
 er_write_string(ErJsonWriter *writer, const char *text)
 {
 	er_json_text(writer, text, text == NULL ? 0 : strlen(text));
+}
+
+/* in hex */
+void
+er_write_fingerprint(ErJsonWriter *writer, const uint8 *fingerprint)
+{
+	static const char digits[] = "0123456789abcdef";
+	char		hex[2 * ER_FINGERPRINT_BYTES];
+
+	for (int i = 0; i < ER_FINGERPRINT_BYTES; i++)
+	{
+		hex[2 * i] = digits[fingerprint[i] >> 4];
+		hex[2 * i + 1] = digits[fingerprint[i] & 15];
+	}
+	er_json_text(writer, hex, sizeof(hex));
 }
 
 void

@@ -6,7 +6,7 @@
  * punctuation, space and control characters one space, none at the ends. Symbols (+ $ < = > ^ ` | ~, currency, arrows)
  * are no punctuation and stay. A text in which nothing is left is compared as it is.
  *
- * ASCII goes through a map of bytes; the rest through PostgreSQL's NFKC and our own tables of folding and classes,
+ * ASCII goes through a map of bytes, everyday characters through a table; the rest through PostgreSQL's NFKC and our own tables of folding and classes,
  * so the result depends neither on the locale nor on the server's version. In a database whose encoding is not UTF8
  * only ASCII is folded and collapsed, and all other bytes stay as they are.
  *
@@ -44,6 +44,7 @@ static void text_room(ErTextBuffer *buffer, Size size);
 static bool is_ascii(const char *bytes, uint32 len);
 static Size normalise_ascii(char *out, Size start, const char *bytes, uint32 len);
 static Size normalise_bytes(char *out, Size start, const char *bytes, uint32 len);
+static bool normalise_common(char *out, Size start, const char *bytes, uint32 len, Size *used);
 static Size normalise_unicode(ErTextBuffer *buffer, Size start, const char *bytes, uint32 len);
 static uint32 take_piece(const unsigned char **at, const unsigned char *end, pg_wchar *piece);
 static pg_wchar *normalise_piece(pg_wchar *piece);
@@ -61,10 +62,10 @@ er_normalise(ErTextBuffer *buffer, ErText text, Size room_before)
 	text_room(buffer, room_before + (Size) text.len + 8);
 	if (likely(is_ascii(text.ptr, text.len)))
 		used = normalise_ascii(buffer->text, room_before, text.ptr, text.len);
-	else if (GetDatabaseEncoding() == PG_UTF8)
-		used = normalise_unicode(buffer, room_before, text.ptr, text.len);
-	else
+	else if (GetDatabaseEncoding() != PG_UTF8)
 		used = normalise_bytes(buffer->text, room_before, text.ptr, text.len);
+	else if (!normalise_common(buffer->text, room_before, text.ptr, text.len, &used))
+		used = normalise_unicode(buffer, room_before, text.ptr, text.len);
 
 	if (used > room_before && buffer->text[used - 1] == ' ')
 		used--;
@@ -99,11 +100,10 @@ er_fingerprint_begin(void)
 	return pg_cryptohash_create(PG_SHA256);
 }
 
-/* The first 16 bytes of SHA-256 over the key, in hex. */
+/* The first bytes of SHA-256 over the key. */
 void
-er_fingerprint(void *hasher, ErText key, char *hex)
+er_fingerprint(void *hasher, ErText key, uint8 *fingerprint)
 {
-	static const char digits[] = "0123456789abcdef";
 	pg_cryptohash_ctx *hash = hasher;
 	uint8		bytes[32];
 
@@ -113,11 +113,7 @@ er_fingerprint(void *hasher, ErText key, char *hex)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not compute a SHA-256 fingerprint")));
-	for (int i = 0; i < ER_FINGERPRINT_LEN / 2; i++)
-	{
-		hex[2 * i] = digits[bytes[i] >> 4];
-		hex[2 * i + 1] = digits[bytes[i] & 15];
-	}
+	memcpy(fingerprint, bytes, ER_FINGERPRINT_BYTES);
 }
 
 void
@@ -203,6 +199,65 @@ normalise_bytes(char *out, Size start, const char *bytes, uint32 len)
 			CHECK_FOR_INTERRUPTS();
 	}
 	return used;
+}
+
+/*
+ * ASCII, letters with accents, dashes, quotes, currencies. False at any other character: then nothing is done. What comes
+ * out is never longer than what goes in.
+ */
+static bool
+normalise_common(char *out, Size start, const char *bytes, uint32 len, Size *used)
+{
+	bool		after_space = true;
+
+	*used = start;
+	for (uint32 i = 0; i < len;)
+	{
+		unsigned char byte = bytes[i];
+		uint32		c;
+
+		if (byte < 0x80)
+		{
+			c = ascii_map[byte];
+			if (c == ' ')
+				c = 0;
+			i++;
+		}
+		else if (byte >= 0xC2 && byte <= 0xC9)
+		{
+			c = (byte & 0x1F) << 6 | (bytes[i + 1] & 0x3F);
+			c = c > COMMON_HIGH ? COMMON_NOT : common[c - COMMON_LOW];
+			i += 2;
+		}
+		else if (byte == 0xE2)
+		{
+			c = 0x2000 | (bytes[i + 1] & 0x3F) << 6 | (bytes[i + 2] & 0x3F);
+			c = c < COMMON_LOW2 || c > COMMON_HIGH2 ? COMMON_NOT : common2[c - COMMON_LOW2];
+			i += 3;
+		}
+		else
+			return false;
+
+		if (c > 1 && c < 0x80)
+			out[(*used)++] = c;
+		else if (c == 0)
+		{
+			out[*used] = ' ';
+			*used += !after_space;
+		}
+		else if (c == COMMON_NOT)
+			return false;
+		else if (c > 1)
+		{
+			unicode_to_utf8(c, (unsigned char *) out + *used);
+			*used += c < 0x800 ? 2 : 3;
+		}
+		if (c != 1)
+			after_space = c == 0;
+		if ((i & (ASCII_PIECE - 1)) < 3)
+			CHECK_FOR_INTERRUPTS();
+	}
+	return true;
 }
 
 static Size

@@ -17,6 +17,7 @@ int			er_tenant_id = 0;
 char	   *er_user_id = NULL;
 int			er_data_lag_days = 0;
 char	   *er_feature_flags = NULL;
+bool		er_json_schema_format_assertion = false;
 
 void
 _PG_init(void)
@@ -41,5 +42,10 @@ _PG_init(void)
 							   "They stand above the built-in defaults and below what is stored for a tenant or a user.",
 							   &er_feature_flags, "",
 							   PGC_SUSET, 0, er_check_feature_flags, er_assign_feature_flags, NULL);
+	DefineCustomBoolVariable("execreport.json_schema_format_assertion",
+							 "Whether \"format\" of a JSON Schema refuses values.",
+							 "Off, as the specification has it, \"format\" is an annotation only.",
+							 &er_json_schema_format_assertion, false,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 }

@@ -17,7 +17,7 @@ static void pad(ErJsonWriter *writer);
 static void begin_container(ErJsonWriter *writer, uint32 header, uint32 count);
 static inline void set_entry(ErJsonWriter *writer, ErJsonLevel *level, uint32 type, Size begin);
 static inline void add_child(ErJsonWriter *writer, uint32 type, Size begin);
-static void too_large(void) pg_attribute_noreturn();
+pg_noreturn static void too_large(void);
 
 void
 er_json_start(ErJsonWriter *writer, Size expected)

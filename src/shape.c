@@ -249,8 +249,8 @@ static int	type_of(JEntry entry, const char *value);
 static char *value_text(JEntry entry, char *value, int length);
 static char *path_text(const Path *path);
 static const char *describe_types(int types);
-static void refuse_unknown(const Members *members, const Path *path) pg_attribute_noreturn();
-static void refuse(const Path *path, const char *fault, const char *detail) pg_attribute_noreturn();
+pg_noreturn static void refuse_unknown(const Members *members, const Path *path);
+pg_noreturn static void refuse(const Path *path, const char *fault, const char *detail);
 
 PG_FUNCTION_INFO_V1(er_check_shape);
 

@@ -55,6 +55,7 @@ static bool basis_holds(Basis *basis);
 static int32 choose_tenant(Oid role);
 static bool tenant_exists(int32 tenant_id);
 static List *tenants_of(Oid role);
+static int	compare_tenants(const ListCell *a, const ListCell *b);
 static ErPersona persona_in(Oid role, int32 tenant_id);
 static ErPersona parse_persona(const text *name);
 static char *format_tenants(List *tenants);
@@ -280,8 +281,15 @@ tenants_of(Oid role)
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	list_sort(tenants, list_int_cmp);
+	list_sort(tenants, compare_tenants);
 	return tenants;
+}
+
+/* PostgreSQL 14 has no list_int_cmp. */
+static int
+compare_tenants(const ListCell *a, const ListCell *b)
+{
+	return lfirst_int(a) < lfirst_int(b) ? -1 : lfirst_int(a) > lfirst_int(b);
 }
 
 /* The highest persona that the role has in the tenant, by itself or through the roles whose privileges it has. */

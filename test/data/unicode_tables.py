@@ -98,4 +98,38 @@ static const ClassRange class_ranges[] = {''')
 table(['{0x%04X, 0x%04X, %d}' % s for s in spans], 5)
 print('''};
 
-#endif							/* ER_CONSOLIDATION_UNICODE_H */''')
+/*
+ * The everyday characters beyond ASCII, for texts that have no others: what becomes of each. They are what NFKC makes
+ * of them, nothing after them composes with them (no combining mark is among them), and fold to one character.
+ * 0: a space, 1: not seen, COMMON_NOT: not such a character.
+ */
+#define COMMON_NOT 0xFFFF
+#define COMMON_LOW 0x0080
+#define COMMON_HIGH 0x024F
+#define COMMON_LOW2 0x2010
+#define COMMON_HIGH2 0x20BF
+''')
+kinds = dict(classes)
+for name, low, high in (('common', 0x80, 0x24F), ('common2', 0x2010, 0x20BF)):
+    row = []
+    for cp in range(low, high + 1):
+        char = chr(cp)
+        folded = unicodedata.normalize('NFKC', unicodedata.normalize('NFKC', char).casefold())
+        all_separators = all(kinds.get(ord(c)) == 1 or ord(c) < 0x80 and c != '+' and not c.isalnum()
+                             and unicodedata.category(c)[0] in 'PZ' for c in folded)
+        if unicodedata.category(char) == 'Cn' or unicodedata.combining(char):
+            row.append('COMMON_NOT')
+        elif all_separators:
+            row.append('0')
+        elif unicodedata.normalize('NFKC', char) == char and kinds.get(cp) == 2:
+            row.append('1')
+        elif unicodedata.normalize('NFKC', char) == char and len(folded) == 1 and 0x80 <= ord(folded) < 0x800 and cp < 0x250:
+            row.append('0x%04X' % ord(folded))
+        elif unicodedata.normalize('NFKC', char) == char and folded == char:
+            row.append('0x%04X' % cp)
+        else:
+            row.append('COMMON_NOT')
+    print('static const uint16 %s[] = {' % name)
+    table(row, 12)
+    print('};\n')
+print('#endif							/* ER_CONSOLIDATION_UNICODE_H */')

@@ -1,6 +1,6 @@
 -- Configurations: the gate, the hash, and malformed documents.
 BEGIN;
-SELECT plan(68);
+SELECT plan(74);
 
 CREATE FUNCTION pg_temp.outcome(document jsonb) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -49,9 +49,15 @@ SELECT is(pg_temp.status(jsonb_set(document, '{negative_scope}', scope)), status
     ('{"excluded_use_cases": ["diving"], "enforcement_rules": {"hard_exclusion": true}}', 'valid'),
     ('{"competitor_exclusions": [{"value": "Other"}], "enforcement_rules": {"hard_exclusion": true}}', 'valid'),
     ('{"category_exclusions": [{"value": "boots", "expires_at": "2026-02-28"}], "enforcement_rules": {"hard_exclusion": true}}', 'incomplete'),
-    ('{"category_exclusions": [{"value": "boots", "expires_at": "2026-03-01"}], "enforcement_rules": {"hard_exclusion": true}}', 'valid'),
+    ('{"category_exclusions": [{"value": "boots", "expires_at": "2026-03-01"}], "enforcement_rules": {"hard_exclusion": true}}', 'incomplete'),
+    ('{"category_exclusions": [{"value": "boots", "expires_at": "2026-03-02"}], "enforcement_rules": {"hard_exclusion": true}}', 'valid'),
     ('{"category_exclusions": [{"value": "boots", "expires_at": "2026-03-01T12:00:00Z"}], "enforcement_rules": {"hard_exclusion": true}}', 'incomplete'),
     ('{"category_exclusions": [{"value": "boots", "expires_at": "2026-03-01T14:00:00+01:00"}], "enforcement_rules": {"hard_exclusion": true}}', 'valid')) AS s (scope, status);
+
+-- the consolidation has the same idea of when an exclusion is over
+SELECT is(jsonb_array_length(execreport.consolidate_exec_reports('[{"id": "e", "moduleId": "m", "executedAt": "2026-03-01T00:00:00Z", "output": {"recommendations": [{"id": "r", "action": "Sell boots"}]}}]',
+        jsonb_build_object('category_exclusions', jsonb_build_array(jsonb_build_object('value', 'boots', 'expires_at', expires_at))), '2026-03-01 12:00Z') #> '{recommendations,0,conflicts}'), conflicts, 'expires ' || expires_at)
+  FROM (VALUES ('2026-02-28', 0), ('2026-03-01', 0), ('2026-03-02', 1), ('2026-03-01T12:00:00Z', 0), ('2026-03-01T14:00:00+01:00', 1)) AS e (expires_at, conflicts);
 
 SELECT is(pg_temp.status(jsonb_set(document, '{governance,validation_status}', to_jsonb(given))), status, 'validation_status ' || given)
   FROM good, (VALUES ('complete', 'valid'), ('Complete', 'valid'), ('needs_review', 'valid'), ('incomplete', 'incomplete'), ('BLOCKED', 'blocked')) AS v (given, status);

@@ -1,0 +1,167 @@
+/*
+ * json_schema.c
+ *		The SQL functions of the JSON Schema machine.
+ *
+ * The machine reads no table and fetches nothing: a schema and an instance come in, problems go out. A valid
+ * instance is judged in one pass; only an invalid one is judged again to collect its problems.
+ */
+#include "postgres.h"
+
+#include "json_schema.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(er_json_schema_errors);
+PG_FUNCTION_INFO_V1(er_json_matches_schema);
+PG_FUNCTION_INFO_V1(er_json_schema_check);
+
+static void return_errors(FunctionCallInfo fcinfo, ErJsErrors *errors);
+static Jsonb *meta_schema_of(Jsonb *source);
+
+/* json_matches_schema(schema jsonb, instance jsonb) RETURNS boolean */
+Datum
+er_json_matches_schema(PG_FUNCTION_ARGS)
+{
+	ErJsSchema *schema = er_js_schema_of_argument(fcinfo, 0);
+	Jsonb	   *instance = PG_GETARG_JSONB_P(1);
+	ErJsValue	root;
+	bool		valid;
+
+	er_js_root(instance, &root);
+	valid = er_js_validate(schema, &root, NULL);
+	PG_FREE_IF_COPY(instance, 1);
+	PG_RETURN_BOOL(valid);
+}
+
+/* json_schema_errors(schema jsonb, instance jsonb, max_errors integer) RETURNS TABLE (...) */
+Datum
+er_json_schema_errors(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {"schema", "instance", "max_errors"};
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ErJsErrors	errors = {0};
+	ErJsSchema *schema;
+	ErJsValue	root;
+
+	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) || !(rsinfo->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("json_schema_errors is called where no set of rows can be returned")));
+	for (int i = 0; i < 3; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s is null", names[i]),
+					 errdetail("Without it nothing can be judged, and no rows would mean a valid instance.")));
+	errors.limit = PG_GETARG_INT32(2);
+	if (errors.limit < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_errors is %d", errors.limit),
+				 errdetail("Allowed is 1 and more; more than %d is taken as %d.", ER_JS_MAX_ERRORS, ER_JS_MAX_ERRORS)));
+	errors.limit = Min(errors.limit, ER_JS_MAX_ERRORS);
+
+	schema = er_js_schema_of_argument(fcinfo, 0);
+	er_js_root(PG_GETARG_JSONB_P(1), &root);
+	rsinfo->returnMode = SFRM_Materialize;
+	if (!er_js_validate(schema, &root, NULL))
+	{
+		er_js_validate(schema, &root, &errors);
+		return_errors(fcinfo, &errors);
+	}
+	PG_RETURN_NULL();
+}
+
+static void
+return_errors(FunctionCallInfo fcinfo, ErJsErrors *errors)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext caller = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("json_schema_errors is declared with a wrong result")));
+	rsinfo->setDesc = BlessTupleDesc(desc);
+	rsinfo->setResult = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+	MemoryContextSwitchTo(caller);
+
+	for (int i = 0; i < errors->count; i++)
+	{
+		ErJsError  *e = &errors->list[i];
+		Datum		values[4];
+		bool		nulls[4] = {false};
+
+		CHECK_FOR_INTERRUPTS();
+		values[0] = CStringGetTextDatum(e->instance_path);
+		values[1] = CStringGetTextDatum(e->schema_path);
+		values[2] = CStringGetTextDatum(e->keyword);
+		values[3] = CStringGetTextDatum(e->message);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		for (int c = 0; c < 4; c++)
+			pfree(DatumGetPointer(values[c]));
+	}
+}
+
+/*
+ * json_schema_check(schema jsonb) RETURNS void
+ *
+ * Two sieves: the meta-schema of its draft lists every problem of form, compiling finds what a meta-schema cannot
+ * see, such as a reference to nowhere.
+ */
+Datum
+er_json_schema_check(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *source = PG_GETARG_JSONB_P(0);
+	Jsonb	   *meta = meta_schema_of(source);
+	ErJsErrors	errors = {0};
+	ErJsValue	root;
+
+	er_js_root(source, &root);
+	errors.limit = 100;
+	if (!er_js_validate(er_js_schema_of_jsonb(meta), &root, &errors))
+	{
+		StringInfoData all;
+
+		initStringInfo(&all);
+		for (int i = 0; i < errors.count; i++)
+		{
+			/* several vocabularies may say the same */
+			if (i > 0 && strcmp(errors.list[i].message, errors.list[i - 1].message) == 0 &&
+				strcmp(errors.list[i].instance_path, errors.list[i - 1].instance_path) == 0)
+				continue;
+			appendStringInfo(&all, "%s%s: %s", i > 0 ? "\n" : "",
+							 errors.list[i].instance_path[0] ? errors.list[i].instance_path : "\"\"",
+							 errors.list[i].message);
+		}
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid schema at %s: %s",
+						errors.count > 0 && errors.list[0].instance_path[0] ? errors.list[0].instance_path : "\"\"",
+						errors.count > 0 ? errors.list[0].message : "too many problems"),
+				 errdetail("%s", all.data),
+				 errhint("The schema must be valid against its meta-schema, JSON Schema 2020-12 unless $schema says draft-07.")));
+	}
+	er_js_schema_of_jsonb(source);
+	PG_RETURN_VOID();
+}
+
+/* {"$ref": meta-schema} for the draft of a schema. */
+static Jsonb *
+meta_schema_of(Jsonb *source)
+{
+	ErJsValue	root,
+				dialect;
+	const char *text = "{\"$ref\": \"https://json-schema.org/draft/2020-12/schema\"}";
+
+	er_js_root(source, &root);
+	if (root.kind == JS_OBJECT && er_js_member(root.u.box, "$schema", 7, &dialect) && dialect.kind == JS_STRING &&
+		er_js_draft_of(&dialect, ER_JS_DRAFT2020) == ER_JS_DRAFT7)
+		text = "{\"$ref\": \"http://json-schema.org/draft-07/schema\"}";
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}
