@@ -31,9 +31,7 @@ CREATE TABLE execreport._schedules (
     user_id                text NOT NULL DEFAULT execreport.current_user_id(),
     created_at             timestamptz NOT NULL DEFAULT now(),
     ended_at               timestamptz,
-    PRIMARY KEY (tenant_id, schedule_id),
-    FOREIGN KEY (tenant_id, workflow_id) REFERENCES execreport.workflows,
-    FOREIGN KEY (tenant_id, backfill_collection_id) REFERENCES execreport.report_data_collections
+    PRIMARY KEY (tenant_id, schedule_id)
 ) WITH (fillfactor = 70);
 CREATE INDEX schedules_wake_idx ON execreport._schedules (tenant_id, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX schedules_workflow_idx ON execreport._schedules (tenant_id, workflow_id, schedule_id);
@@ -61,8 +59,7 @@ CREATE TABLE execreport.schedule_runs (
     result        jsonb,
     error_message text,
     PRIMARY KEY (tenant_id, run_id),
-    UNIQUE (tenant_id, schedule_id, scheduled_at),
-    FOREIGN KEY (tenant_id, schedule_id) REFERENCES execreport._schedules
+    UNIQUE (tenant_id, schedule_id, scheduled_at)
 );
 CREATE INDEX schedule_runs_open_idx ON execreport.schedule_runs (tenant_id, schedule_id, scheduled_at)
     WHERE status IN ('pending', 'running');
