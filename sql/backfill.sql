@@ -48,15 +48,16 @@ CREATE TABLE execreport.report_data_collections (
     pace_from           timestamptz,
     pace_seconds        double precision,
     PRIMARY KEY (tenant_id, collection_id),
-    UNIQUE (tenant_id, request_key),
     FOREIGN KEY (tenant_id, workflow_id) REFERENCES execreport.workflows,
     CHECK (start_date <= end_date)
 ) WITH (fillfactor = 50);
--- None of these indexes names a counter: so a counter changes without touching them.
+-- None of these indexes names a counter: so a counter changes without touching them. And none but the primary key serves a
+-- search for one collection: so a plan made over a small table stays good for a large one.
+CREATE UNIQUE INDEX report_data_collections_request_idx ON execreport.report_data_collections (tenant_id, request_key)
+    WHERE request_key IS NOT NULL;
 CREATE INDEX report_data_collections_lookback_idx ON execreport.report_data_collections USING gin (lookback_config);
 CREATE INDEX report_data_collections_segmentation_idx ON execreport.report_data_collections USING gin (segmentation_config);
-CREATE INDEX report_data_collections_workflow_idx ON execreport.report_data_collections (tenant_id, workflow_id, collection_id);
-CREATE INDEX report_data_collections_user_idx ON execreport.report_data_collections (tenant_id, user_id, collection_id);
+CREATE INDEX report_data_collections_workflow_idx ON execreport.report_data_collections (workflow_id, tenant_id, collection_id);
 CREATE INDEX report_data_collections_open_idx ON execreport.report_data_collections (tenant_id, collection_id)
     WHERE status IN ('pending', 'in_progress');
 COMMENT ON TABLE execreport.report_data_collections IS
@@ -88,7 +89,8 @@ CREATE TABLE execreport.report_data_segments (
     PRIMARY KEY (tenant_id, segment_id),
     UNIQUE (tenant_id, collection_id, segment_start) INCLUDE (segment_end),
     FOREIGN KEY (tenant_id, collection_id) REFERENCES execreport.report_data_collections ON DELETE CASCADE,
-    CHECK (segment_start <= segment_end)
+    CHECK (segment_start <= segment_end),
+    CHECK ((status = 'running') = (lease_until IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX report_data_segments_range_idx ON execreport.report_data_segments (tenant_id, segment_start, segment_end);
 CREATE INDEX report_data_segments_progress_idx ON execreport.report_data_segments (tenant_id, collection_id, status, segment_start);
@@ -241,7 +243,7 @@ BEGIN
                                                          start_date, end_date, request_key, parallel_limit, retry_failed)
     VALUES (tenant, workflow, lookback, plan, first_day, last_day, _new_collection.request_key,
             (plan -> 'parallel_limit')::integer, (plan -> 'retry_failed')::boolean)
-    ON CONFLICT (tenant_id, request_key) DO NOTHING
+    ON CONFLICT (tenant_id, request_key) WHERE request_key IS NOT NULL DO NOTHING
     RETURNING c.collection_id INTO result;
     IF result IS NULL THEN
         SELECT c.collection_id INTO result

@@ -1,7 +1,8 @@
 -- backfill_queue: segments are claimed, kept alive, completed, failed and put off; progress; the executor.
 --
 -- Delivery is at least once, and a fencing token says whose call still counts: it rises with every claim, and a call with
--- an older one changes nothing. An executor's writes and its completion commit together, so their effect is exactly once.
+-- an older one changes nothing. What runs has a lease (lease_until), and only that; calls look for it by the lease rather than
+-- by the state, so that they are never planned as a walk over all that runs. An executor's writes and its completion commit together, so their effect is exactly once.
 
 CREATE TYPE execreport.segment_lease AS (
     segment_id    uuid,
@@ -249,7 +250,7 @@ DECLARE
 BEGIN
     UPDATE execreport.report_data_segments AS s
        SET lease_until = CASE s.lease_until WHEN 'infinity' THEN s.lease_until ELSE until END
-     WHERE s.tenant_id = tenant AND s.segment_id = heartbeat_segment.segment_id AND s.status = 'running'
+     WHERE s.tenant_id = tenant AND s.segment_id = heartbeat_segment.segment_id AND s.lease_until IS NOT NULL
        AND s.fencing_token = heartbeat_segment.fencing_token
     RETURNING s.collection_id INTO collection;
     IF NOT FOUND THEN
@@ -280,7 +281,7 @@ BEGIN
        SET status = 'completed', lease_until = NULL, completed_at = at, row_count = complete_segment.row_count,
            result = complete_segment.result, error_message = NULL,
            backend_pid = NULL, backend_start = NULL, backend_statement = NULL
-     WHERE s.tenant_id = tenant AND s.segment_id = complete_segment.segment_id AND s.status = 'running'
+     WHERE s.tenant_id = tenant AND s.segment_id = complete_segment.segment_id AND s.lease_until IS NOT NULL
        AND s.fencing_token = complete_segment.fencing_token
     RETURNING s.collection_id INTO collection;
     IF NOT FOUND THEN
@@ -322,7 +323,7 @@ BEGIN
            SET status = 'completed', lease_until = NULL, completed_at = at, row_count = w.row_count, error_message = NULL,
                backend_pid = NULL, backend_start = NULL, backend_statement = NULL
           FROM unnest(segment_ids, fencing_tokens, row_counts) AS w (segment_id, fencing_token, row_count)
-         WHERE s.tenant_id = tenant AND s.segment_id = w.segment_id AND s.status = 'running' AND s.fencing_token = w.fencing_token
+         WHERE s.tenant_id = tenant AND s.segment_id = w.segment_id AND s.lease_until IS NOT NULL AND s.fencing_token = w.fencing_token
         RETURNING s.segment_id, s.collection_id)
     SELECT (SELECT array_agg(c.segment_id) FROM completed AS c),
            array_agg(g.collection_id ORDER BY g.collection_id), array_agg(g.n ORDER BY g.collection_id)
@@ -359,7 +360,7 @@ DECLARE
 BEGIN
     SELECT stored.* INTO s
       FROM execreport.report_data_segments AS stored
-     WHERE stored.tenant_id = tenant AND stored.segment_id = segment AND stored.status = 'running'
+     WHERE stored.tenant_id = tenant AND stored.segment_id = segment AND stored.lease_until IS NOT NULL
        AND stored.fencing_token = token
        FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -446,7 +447,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION execreport.next_segment_at(uuid) IS
 'When a segment can be claimed next, as things stand: the earliest retry, or the end of a lease whose worker has died; -infinity
-when one is ready, NULL when nothing is left. New work and free slots ring the bell (LISTEN execreport_segments) before that.
+when one is ready, infinity when all that run are leased to statements (run_backfill), NULL when nothing is left. New work and free slots ring the bell (LISTEN execreport_segments) before that.
 Example: SELECT execreport.next_segment_at();';
 
 CREATE FUNCTION execreport.backfill_progress(collection_id uuid)
@@ -504,9 +505,10 @@ LANGUAGE sql VOLATILE
 BEGIN ATOMIC
     -- a new look twice a second, for a worker that has died in between, and at once for a retry that is due
     SELECT CASE WHEN c.status IN ('pending', 'in_progress') AND c.control <> 'paused'
-                THEN least(0.5, greatest(0.005, coalesce(extract(epoch FROM execreport.next_segment_at(c.collection_id) - clock_timestamp()), 0.5)))
+                THEN extract(epoch FROM least(greatest(coalesce(execreport.next_segment_at(c.collection_id), 'infinity'),
+                                                       t.now + interval '5 ms'), t.now + interval '500 ms') - t.now)
            END::double precision
-      FROM execreport.report_data_collections AS c
+      FROM execreport.report_data_collections AS c, (SELECT clock_timestamp() AS now OFFSET 0) AS t
      WHERE c.tenant_id = (SELECT execreport.current_tenant()) AND c.collection_id = _backfill_rest.collection;
 END;
 COMMENT ON FUNCTION execreport._backfill_rest(uuid) IS

@@ -122,7 +122,7 @@ BEGIN
       FROM pg_proc AS p
       JOIN pg_namespace AS n ON n.oid = p.pronamespace
       JOIN pg_roles AS o ON o.oid = p.proowner
-     WHERE p.oid = to_regprocedure(executor);
+     WHERE p.oid = CASE WHEN executor LIKE '%(%' THEN to_regprocedure(executor) END;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'executor % does not exist', left(executor, 200)
             USING ERRCODE = '42883', HINT = 'Create the function again, or create a workflow with another one.';

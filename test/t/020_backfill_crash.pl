@@ -9,7 +9,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('backfill');
 $node->init;
-$node->append_conf('postgresql.conf', "fsync = on\nsynchronous_commit = on\nmax_connections = 40\nautovacuum = off");
+$node->append_conf('postgresql.conf', "fsync = on\nsynchronous_commit = on\nmax_connections = 40\nautovacuum = off\nrestart_after_crash = on");
 $node->start;
 $node->safe_psql('postgres', q{
 CREATE EXTENSION execreport;
@@ -31,7 +31,7 @@ BEGIN
     INSERT INTO filled SELECT day, amount FROM source WHERE day BETWEEN first AND last;
     GET DIAGNOSTICS n = ROW_COUNT;
     INSERT INTO effects (day) VALUES (first);
-    PERFORM pg_sleep(0.04);
+    PERFORM pg_sleep(0.1);
     RETURN n;
 END $$;
 SELECT execreport.start_backfill(execreport.create_workflow('fill', 'fill(date, date, jsonb)'),
@@ -72,7 +72,7 @@ sub kill_workers
 	my $count = shift;
 	return $node->safe_psql('postgres', qq{
 		SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
-		 WHERE application_name = 'worker' ORDER BY pid LIMIT $count) AS some});
+		 WHERE application_name = 'worker' ORDER BY pid LIMIT $count) AS workers});
 }
 
 start_workers(8);
