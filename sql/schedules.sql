@@ -188,17 +188,17 @@ CREATE FUNCTION execreport._locked_schedule(tenant_id integer, schedule_id uuid)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    found execreport._schedules;
+    result execreport._schedules;
 BEGIN
-    SELECT s.* INTO found
+    SELECT s.* INTO result
       FROM execreport._schedules AS s
      WHERE s.tenant_id = _locked_schedule.tenant_id AND s.schedule_id = _locked_schedule.schedule_id
        FOR UPDATE;
-    IF found.schedule_id IS NULL THEN
+    IF result.schedule_id IS NULL THEN
         RAISE EXCEPTION 'schedule % does not exist', coalesce(_locked_schedule.schedule_id::text, 'null')
             USING ERRCODE = 'P0002', HINT = 'See execreport.workflow_schedules.';
     END IF;
-    RETURN found;
+    RETURN result;
 END
 $$;
 COMMENT ON FUNCTION execreport._locked_schedule(integer, uuid) IS
