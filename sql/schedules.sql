@@ -36,7 +36,6 @@ CREATE TABLE execreport._schedules (
 CREATE INDEX schedules_wake_idx ON execreport._schedules (tenant_id, wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX schedules_workflow_idx ON execreport._schedules (tenant_id, workflow_id, schedule_id);
 CREATE INDEX schedules_user_idx ON execreport._schedules (tenant_id, user_id) WHERE status <> 'ended';
-CREATE INDEX schedules_config_idx ON execreport._schedules USING gin (schedule_config);
 CREATE INDEX schedules_backfill_idx ON execreport._schedules (tenant_id, backfill_collection_id)
     WHERE backfill_collection_id IS NOT NULL;
 COMMENT ON TABLE execreport._schedules IS
@@ -241,6 +240,7 @@ DECLARE
     tenant integer := _make_runs.tenant_id;
     overdue record;
     made uuid[];
+    replacing uuid[];
     begun uuid[];
 BEGIN
     FOR overdue IN
@@ -256,16 +256,17 @@ BEGIN
     END LOOP;
 
     WITH open AS MATERIALIZED (
-        SELECT s.*, count(r.run_id) FILTER (WHERE r.status = 'running') AS running,
-               count(r.run_id) FILTER (WHERE r.status = 'pending') AS waiting
-          FROM execreport._schedules AS s
-          LEFT JOIN execreport.schedule_runs AS r
-                 ON r.tenant_id = tenant AND r.schedule_id = s.schedule_id AND r.status IN ('pending', 'running')
+        SELECT s.*, r.running, r.waiting
+          FROM execreport._schedules AS s,
+               LATERAL (SELECT count(*) FILTER (WHERE r.status = 'running') AS running,
+                               count(*) FILTER (WHERE r.status = 'pending') AS waiting
+                          FROM execreport.schedule_runs AS r
+                         WHERE r.tenant_id = tenant AND r.schedule_id = s.schedule_id AND r.status IN ('pending', 'running')) AS r
          WHERE s.tenant_id = tenant AND s.schedule_id = ANY (due)
            AND (s.status = 'active' OR s.status = 'paused' AND s.paused_until <= _make_runs.now)
-         GROUP BY s.tenant_id, s.schedule_id
     ), fallen AS (
-        SELECT s.schedule_id, o.run_at, o.run_at < _make_runs.now - interval '1 hour' OR during.pause AS late, during.pause AS paused,
+        SELECT s.schedule_id, s.overlap, s.catchup, s.catchup_window, s.max_catchup, s.pause_reason, s.running, s.waiting, o.run_at,
+               o.run_at < _make_runs.now - interval '1 hour' OR during.pause AS late, during.pause AS paused,
                row_number() OVER (PARTITION BY s.schedule_id ORDER BY o.run_at DESC) AS age, s.last_run_number + o.run_number AS number
           FROM open AS s,
                LATERAL execreport.occurrences(s.schedule_config, s.scheduled_through, greatest(_make_runs.now, s.scheduled_through)) AS o,
@@ -274,14 +275,12 @@ BEGIN
          WHERE (SELECT r.run_id FROM execreport.schedule_runs AS r
                  WHERE r.tenant_id = tenant AND r.schedule_id = s.schedule_id AND r.scheduled_at = o.run_at) IS NULL
     ), judged AS (
-        SELECT f.*, s.overlap, s.catchup, s.running, s.waiting,
-               CASE WHEN NOT f.late THEN NULL
-                    WHEN s.catchup = 'none' THEN 'late, and catchup is none'
-                    WHEN f.run_at < _make_runs.now - s.catchup_window THEN 'older than catchup_window'
-                    WHEN s.catchup = 'latest' AND f.age > 1 THEN 'late, and a later run takes its place'
-                    WHEN f.age > s.max_catchup THEN 'late, and more than max_catchup' END AS missed,
-               s.pause_reason
-          FROM fallen AS f JOIN open AS s USING (schedule_id)
+        SELECT f.*, CASE WHEN NOT f.late THEN NULL
+                         WHEN f.catchup = 'none' THEN 'late, and catchup is none'
+                         WHEN f.run_at < _make_runs.now - f.catchup_window THEN 'older than catchup_window'
+                         WHEN f.catchup = 'latest' AND f.age > 1 THEN 'late, and a later run takes its place'
+                         WHEN f.age > f.max_catchup THEN 'late, and more than max_catchup' END AS missed
+          FROM fallen AS f
     ), ordered AS (
         SELECT j.*, row_number() OVER forward AS position, count(*) OVER (PARTITION BY j.schedule_id, j.missed IS NULL) AS many
           FROM judged AS j
@@ -311,17 +310,17 @@ BEGIN
                _make_runs.now, CASE f.status WHEN 'running' THEN _make_runs.now END
           FROM fated AS f
          ORDER BY f.schedule_id, f.run_at
-        RETURNING run_id, status
+        RETURNING schedule_id, run_id, status
     )
-    SELECT array_agg(run_id) FILTER (WHERE status = 'running') INTO made FROM recorded;
+    SELECT array_agg(r.run_id), array_agg(r.schedule_id) FILTER (WHERE s.overlap = 'cancel_previous') INTO made, replacing
+      FROM recorded AS r JOIN open AS s USING (schedule_id)
+     WHERE r.status = 'running';
 
-    IF made IS NOT NULL THEN
+    IF replacing IS NOT NULL THEN
         UPDATE execreport.schedule_runs AS r
            SET status = 'cancelled', reason = 'a later run takes its place', completed_at = _make_runs.now
-          FROM execreport.schedule_runs AS newer
-          JOIN execreport._schedules AS s ON s.tenant_id = tenant AND s.schedule_id = newer.schedule_id AND s.overlap = 'cancel_previous'
-         WHERE newer.tenant_id = tenant AND newer.run_id = ANY (made)
-           AND r.tenant_id = tenant AND r.schedule_id = newer.schedule_id AND r.status IN ('pending', 'running') AND r.run_id <> newer.run_id;
+         WHERE r.tenant_id = tenant AND r.schedule_id = ANY (replacing) AND r.status IN ('pending', 'running')
+           AND r.run_id <> ALL (made);
     END IF;
 
     -- the next of those that wait
