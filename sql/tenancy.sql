@@ -110,7 +110,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 BEGIN
     PERFORM execreport._require_tenant(grant_access.tenant_id, 'admin');
-    IF NOT EXISTS (SELECT FROM execreport.tenants AS t WHERE t.tenant_id = grant_access.tenant_id) THEN
+    IF grant_access.tenant_id <> 1    -- the view shows a member only the tenant that the session has chosen
+       AND NOT EXISTS (SELECT FROM execreport._tenants AS t WHERE t.tenant_id = grant_access.tenant_id) THEN
         RAISE EXCEPTION 'tenant % does not exist', grant_access.tenant_id
             USING ERRCODE = '42704', HINT = format('Create it with execreport.create_tenant(%s).', grant_access.tenant_id);
     END IF;
@@ -121,6 +122,16 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = grant_access.role) THEN
         RAISE EXCEPTION 'role % does not exist', coalesce('"' || grant_access.role || '"', 'null')
             USING ERRCODE = '42704', HINT = 'Create it first with CREATE ROLE.';
+    END IF;
+    -- a role with two tenants has to choose one: an administrator must not do that to another tenant's roles
+    IF NOT execreport._caller_is_superuser()
+       AND NOT EXISTS (SELECT FROM execreport.tenant_members AS m
+                        WHERE m.tenant_id = grant_access.tenant_id AND m.role_name = grant_access.role)
+       AND EXISTS (SELECT FROM pg_roles AS heir, execreport.tenant_members AS m JOIN pg_roles AS other ON other.rolname = m.role_name
+                    WHERE NOT heir.rolsuper AND pg_has_role(heir.oid, grant_access.role, 'USAGE')
+                      AND m.tenant_id <> grant_access.tenant_id AND pg_has_role(heir.oid, other.oid, 'USAGE')) THEN
+        RAISE EXCEPTION 'role "%" works for another tenant', grant_access.role
+            USING ERRCODE = '42501', HINT = 'A superuser enrols a role in several tenants.';
     END IF;
 
     LOCK TABLE execreport.tenant_members IN SHARE ROW EXCLUSIVE MODE;  -- two GRANTs on one object at once would collide
@@ -137,7 +148,8 @@ COMMENT ON FUNCTION execreport.grant_access(name, integer, text) IS
 'Enrols a role in a tenant and grants it what it needs: USAGE on the schema, EXECUTE on its functions, SELECT on its
 tables and views (filtered by row security) and INSERT into audit_logs. Calling it again changes the persona: viewer
 (reads), editor (writes reports and configurations), operator (also flags and deletions), admin (also access). Roles
-that inherit from an enrolled role work for the tenant, too. For superusers and the tenant''s admins.
+that inherit from an enrolled role work for the tenant, too. For superusers and the tenant''s admins; only superusers
+enrol a role that works for another tenant already, itself or through roles that inherit from it.
 Errors: 42501 for others; 42704 for an unknown role or tenant; 22023 for another persona.
 Example: SELECT execreport.grant_access(''app'', 1, ''editor'');';
 
@@ -172,12 +184,13 @@ DECLARE
     functions text;
     tables text;
 BEGIN
-    -- Whatever runs with the caller's own rights is harmless; of what runs with the owner's, only the public functions,
-    -- which check the caller's persona first.
+    -- Whatever runs with the caller's own rights is harmless (only messages to every session need no rights at all); of what
+    -- runs with the owner's, only the public functions, which check the caller's persona first.
     SELECT string_agg(p.oid::regprocedure::text, ', ') INTO functions
       FROM pg_proc AS p
      WHERE p.pronamespace = 'execreport'::regnamespace
-       AND (NOT p.prosecdef OR p.proname NOT LIKE '\_%');
+       AND (NOT p.prosecdef OR p.proname NOT LIKE '\_%')
+       AND p.proname <> '_announce_change';
     SELECT string_agg(c.oid::regclass::text, ', ') INTO tables
       FROM pg_class AS c
      WHERE c.relnamespace = 'execreport'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
