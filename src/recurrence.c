@@ -167,7 +167,8 @@ begin_occurrences(FunctionCallInfo fcinfo, Runs *runs)
 	runs->count = PG_INT32_MAX;
 	if (PG_GETARG_TIMESTAMPTZ(1) > PG_GETARG_TIMESTAMPTZ(2))
 		er_fault(NULL, ERRCODE_INVALID_PARAMETER_VALUE, "after",
-				 psprintf("after %s is later than until %s", timestamptz_to_str(PG_GETARG_TIMESTAMPTZ(1)),
+				 psprintf("after %s is later than until %s",
+						  pstrdup(timestamptz_to_str(PG_GETARG_TIMESTAMPTZ(1))),	/* a static buffer */
 						  pstrdup(timestamptz_to_str(PG_GETARG_TIMESTAMPTZ(2)))),
 				 "Runs are listed that are later than the one and not later than the other.", "Exchange the two.");
 }
