@@ -10,16 +10,16 @@ SQL_PARTS = schema \
 	tenancy \
 	audit \
 	access \
-	lookback segmentation json_schema \
+	lookback segmentation recurrence json_schema \
 	consolidation \
 	flags \
 	configurations exec_reports master_reports \
 	workflows \
-	backfill backfill_queue \
+	backfill backfill_queue schedules \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
-	calendar.o lookback.o segmentation.o \
+	calendar.o lookback.o segmentation.o recurrence.o recurrence_config.o \
 	json_schema.o json_schema_cache.o json_schema_compile.o json_schema_format.o json_schema_meta.o \
 	json_schema_charset.o json_schema_pattern.o json_schema_regex.o json_schema_resolve.o json_schema_unicode.o \
 	json_schema_validate.o json_schema_value.o \

@@ -25,6 +25,9 @@ $node->safe_psql('source', q{
 	       execreport.set_kill_switch('masterReportsEnabled', true, 'test', 2);
 	SELECT execreport.save_configuration(NULL, '{"brand": {"name": "Second"}}');
 	SELECT execreport.save_configuration(1, '{"brand": {"name": "Second again"}}');
+	SELECT execreport.create_schedule(execreport.create_workflow('Second'),
+		'{"frequency": "daily", "time": "09:00", "timezone": "Europe/London"}', now => '2026-01-01');
+	SELECT count(*) FROM execreport.run_due_schedules('2026-01-03');
 	RESET execreport.tenant_id;
 	SELECT execreport.generate_master_reports();
 });
@@ -74,6 +77,8 @@ foreach my $format ('plain', 'custom')
 		execreport.is_flag_enabled(2, 'masterReportsEnabled')}), 't|f', "$format: flags");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT configuration_id FROM execreport.save_configuration(NULL, '{"brand": {"name": "New"}}')}),
 		'2', "$format: a new configuration takes the next number");
+	is($node->safe_psql($target, q{SET ROLE app; SELECT count(*) FROM execreport.run_due_schedules('2026-01-05 10:00+00')}),
+		'1', "$format: a schedule goes on");
 	is($node->safe_psql($target, q{SELECT count(*) FROM execreport.generate_master_report(
 		(SELECT min(configuration_id) FROM execreport.configurations WHERE tenant_id = 1))}),
 		'1', "$format: a master report");
