@@ -9,11 +9,11 @@ EXT_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.co
 SQL_PARTS = schema \
 	tenancy \
 	audit \
-	lookback segmentation \
+	lookback segmentation recurrence \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
-	calendar.o lookback.o segmentation.o)
+	calendar.o lookback.o segmentation.o recurrence.o recurrence_config.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
