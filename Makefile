@@ -10,10 +10,19 @@ SQL_PARTS = schema \
 	tenancy \
 	audit \
 	lookback segmentation recurrence \
+	consolidation \
+	flags \
+	configurations exec_reports master_reports \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
-	calendar.o lookback.o segmentation.o recurrence.o recurrence_config.o)
+	calendar.o lookback.o segmentation.o recurrence.o recurrence_config.o \
+	jsonb_read.o jsonb_write.o \
+	consolidation.o consolidation_read.o consolidation_text.o consolidation_store.o consolidation_insights.o \
+	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
+	consolidation_state.o \
+	flags.o \
+	shape.o spelling.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql

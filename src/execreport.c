@@ -9,6 +9,8 @@
 
 #include <limits.h>
 
+#include "flags.h"
+
 PG_MODULE_MAGIC;
 
 int			er_tenant_id = 0;
@@ -38,6 +40,6 @@ _PG_init(void)
 							   "Feature flags for the whole server, such as \"execReportsEnabled=true\".",
 							   "They stand above the built-in defaults and below what is stored for a tenant or a user.",
 							   &er_feature_flags, "",
-							   PGC_SUSET, 0, NULL, NULL, NULL);
+							   PGC_SUSET, 0, er_check_feature_flags, er_assign_feature_flags, NULL);
 	MarkGUCPrefixReserved("execreport");
 }

@@ -23,6 +23,13 @@ typedef struct ErWatch
 extern uint64 er_watch_generation(ErWatch *watch);
 extern Oid	er_watch_relid(ErWatch *watch);
 
+/* The same for a further table in one breath, right after er_watch_generation() has accepted the messages. */
+static inline uint64
+er_watch_further(ErWatch *watch)
+{
+	return likely(watch->registered) ? watch->generation : er_watch_generation(watch);
+}
+
 /* Rises whenever roles or their memberships may have changed. */
 extern uint64 er_role_generation(void);
 

@@ -180,7 +180,7 @@ basis_holds(Basis *basis)
 
 	now.role = GetOuterUserId();
 	now.members = er_watch_generation(&members_watch);
-	now.tenants = er_watch_generation(&tenants_watch);
+	now.tenants = er_watch_further(&tenants_watch);
 	now.roles = er_role_generation();
 	if (basis->role == now.role && basis->members == now.members &&
 		basis->tenants == now.tenants && basis->roles == now.roles)

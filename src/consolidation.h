@@ -1,0 +1,485 @@
+/*
+ * consolidation.h
+ *		The consolidation machine: exec reports in, one set of insights, recommendations and synthesis out.
+ *
+ * A report is read once (consolidation_read.c), its items are merged into a state (…_insights.c, …_recommendations.c),
+ * and a final step orders and writes them. Invariants:
+ *
+ * - Nothing in the result depends on the order of the reports or on how workers shared them: every merge takes the
+ *   maximum of a total order, a sum or a union, and every list is sorted by an order that ends in a unique key.
+ * - The final step changes nothing in the state, so it may run again after more reports.
+ * - Everything in a state lives in its arena. Texts are copied into it only when the state keeps them.
+ * - An index (number) of a module, word, keyword or group is valid within one state only.
+ */
+#ifndef ER_CONSOLIDATION_H
+#define ER_CONSOLIDATION_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "jsonb_read.h"
+#include "jsonb_write.h"
+
+#define ER_NONE PG_UINT32_MAX	/* no index */
+#define ER_SOURCES_KEPT 20		/* strongest sources kept of an item */
+#define ER_CONFLICTS_KEPT 20	/* conflicts listed per kind of a recommendation */
+#define ER_THEMES 5
+#define ER_ACTIONS 10			/* prioritized actions: recommendations, and again sentences */
+#define ER_FINGERPRINT_LEN 32
+#define ER_UNKNOWN_TIME PG_INT64_MIN
+#define ER_UNKNOWN_CONFIDENCE (-1)	/* confidences are hundredths of a percent, 0 .. 10000 */
+
+/* ---- texts, arena, sets and indexes: consolidation_store.c ---- */
+
+typedef struct ErText
+{
+	const char *ptr;			/* NULL: unknown */
+	uint32		len;
+} ErText;
+
+typedef struct ErArena
+{
+	MemoryContext context;
+	char	   *free;
+	Size		left;
+	Size		chunk;
+} ErArena;
+
+extern void *er_arena_alloc(ErArena *arena, Size size);
+extern ErText er_arena_text(ErArena *arena, ErText text);
+
+/* An array that grows, of elements of one size. */
+typedef struct ErList
+{
+	char	   *items;
+	uint32		count;
+	uint32		size;
+} ErList;
+
+extern void *er_list_add(ErArena *arena, ErList *list, Size item_size);
+
+#define er_item(list, type, number) (&((type *) (list)->items)[number])
+
+/* Hash index over a list whose elements begin with their ErText key. */
+typedef struct ErIndexSlot
+{
+	uint64		hash;
+	uint32		place;			/* index + 1; 0 is free */
+} ErIndexSlot;
+
+typedef struct ErIndex
+{
+	ErIndexSlot *slots;
+	uint32		mask;
+	uint32		used;
+} ErIndex;
+
+typedef struct ErTable
+{
+	ErList		list;
+	ErIndex		index;
+} ErTable;
+
+extern uint64 er_hash(const char *bytes, Size len);
+extern uint32 er_table_find(const ErTable *table, Size item_size, ErText key, uint64 hash);
+/* Adds a zeroed item; the key is not copied. */
+extern uint32 er_table_add(ErArena *arena, ErTable *table, Size item_size, ErText key, uint64 hash);
+/* Finds, or adds with the key copied into the arena. */
+extern uint32 er_table_intern(ErArena *arena, ErTable *table, Size item_size, ErText key, bool *added);
+
+/* A set of indexes, hashed above 16 members. The stamp belongs to whoever fills the set. */
+typedef struct ErMember
+{
+	uint32		id;
+	uint32		stamp;
+} ErMember;
+
+typedef struct ErIdSet
+{
+	ErMember   *members;
+	uint32	   *slots;
+	uint32		count;
+	uint32		size;
+	uint32		mask;
+} ErIdSet;
+
+extern ErMember *er_idset_add(ErArena *arena, ErIdSet *set, uint32 id);
+extern bool er_idset_has(const ErIdSet *set, uint32 id);
+
+/* A set of modules: the first 64 of a state are bits. */
+typedef struct ErModuleSet
+{
+	uint64		bits;
+	ErIdSet		more;
+} ErModuleSet;
+
+static inline void
+er_modules_add(ErArena *arena, ErModuleSet *set, uint32 module)
+{
+	if (likely(module < 64))
+		set->bits |= UINT64CONST(1) << module;
+	else
+		er_idset_add(arena, &set->more, module);
+}
+
+extern uint32 er_modules_count(const ErModuleSet *set);
+/* the members, not ordered; the array is the caller's */
+extern uint32 er_modules_list(const ErModuleSet *set, uint32 *modules);
+
+/* A set of jsonb values, hashed above 16 members. */
+typedef struct ErValue
+{
+	uint64		hash;
+	const char *ptr;
+	uint32		len;
+	uint32		type;
+} ErValue;
+
+typedef struct ErValueSet
+{
+	ErValue    *values;
+	uint32	   *slots;
+	uint32		count;
+	uint32		size;
+	uint32		mask;
+} ErValueSet;
+
+extern void er_valueset_add(ErArena *arena, ErValueSet *set, uint32 type, const char *bytes, uint32 len);
+extern int	er_value_compare(const void *a, const void *b);
+
+static inline int
+er_text_compare(ErText a, ErText b)
+{
+	int			order;
+
+	/* unknown comes last */
+	if (a.ptr == NULL || b.ptr == NULL)
+		return (a.ptr == NULL) - (b.ptr == NULL);
+	order = memcmp(a.ptr, b.ptr, Min(a.len, b.len));
+	if (order != 0)
+		return order;
+	return (a.len > b.len) - (a.len < b.len);
+}
+
+/* ---- what a state holds ---- */
+
+typedef struct ErReport
+{
+	ErText		id;				/* may be unknown */
+	uint32		module;
+} ErReport;
+
+typedef struct ErSource
+{
+	int32		strength;		/* higher is stronger */
+	uint32		report;
+} ErSource;
+
+typedef struct ErSources
+{
+	ErSource   *sources;
+	uint32		count;
+} ErSources;
+
+typedef struct ErModule
+{
+	ErText		name;
+	TimestampTz newest;			/* of its reports; ER_UNKNOWN_TIME */
+	TimestampTz said_at;		/* the report its confidence comes from */
+	ErText		said_in;
+	int32		confidence;
+} ErModule;
+
+typedef struct ErWord
+{
+	ErText		text;
+} ErWord;
+
+typedef struct ErKeyword
+{
+	ErText		key;			/* normalised */
+	ErText		spelling;		/* the bytewise smallest seen */
+	ErModuleSet modules;
+	uint64		count;			/* distinct insights per report that carry it */
+} ErKeyword;
+
+typedef struct ErSpelling
+{
+	ErText		text;
+	uint32		keyword;
+} ErSpelling;
+
+typedef struct ErInsight
+{
+	ErText		key;			/* type, separator, normalised title */
+	uint32		type;			/* word, or ER_NONE */
+	uint32		category;		/* word of the strongest, or ER_NONE */
+	uint32		report;			/* number of the last report that had it */
+	uint32		pending;		/* its first place among that report's items */
+	int32		strength;		/* of the strongest: severity and confidence */
+	ErText		title;			/* of the strongest */
+	ErText		description;
+	uint32		title_room;		/* bytes that may be written over */
+	uint32		description_room;
+	int16		severity;		/* the highest */
+	int32		confidence;		/* the highest */
+	uint32		occurrences;
+	ErModuleSet modules;
+	ErIdSet		keywords;		/* stamp: last report that was counted */
+	ErValueSet	evidence;
+	ErSources	sources;
+} ErInsight;
+
+/* What one recommendation says; the strongest saying represents its group. */
+typedef struct ErSaying
+{
+	int8		impact_rank;	/* 3 high, 2 medium, 1 low, 0 unknown */
+	int8		effort_rank;	/* 1 low, 2 medium, 3 high, 4 unknown */
+	ErText		action;
+	ErText		rationale;
+	ErText		impact;
+	ErText		effort;
+	ErText		timeline;
+	ErText		theme;
+} ErSaying;
+
+typedef struct ErRecommendation
+{
+	ErText		key;			/* normalised action */
+	bool		said;			/* the saying is filled */
+	uint32		report;
+	uint32		occurrences;
+	ErSaying	saying;
+	ErModuleSet modules;
+	ErIdSet		needs;			/* recommendations it depends on, named by an id of the same report */
+	ErValueSet	dependencies;	/* as the documents name them */
+	ErValueSet	open;			/* those that no recommendation of the same report answers to */
+	ErValueSet	lost;			/* those that the same report deprioritized */
+	ErValueSet	ids;			/* of deprioritized recommendations only */
+	ErSources	sources;
+} ErRecommendation;
+
+typedef struct ErIdentity
+{
+	ErText		id;				/* a recommendation's id in some report */
+	ErIdSet		groups;
+} ErIdentity;
+
+typedef struct ErSentence
+{
+	ErText		key;			/* normalised */
+	ErText		text;
+	ErText		module;			/* the first that says it: by module, report, place */
+	ErText		report;
+	uint32		place;
+} ErSentence;
+
+/* One insight of the report being read, before the scale of its confidences is known. */
+typedef struct ErPending
+{
+	uint32		group;
+	uint32		first;			/* first of the same group in this report */
+	int16		severity;
+	int16		best_severity;
+	int32		best_confidence;
+	bool		represents;		/* may lend its title and text */
+	int64		confidence;		/* 0.00000001, or -1 */
+	ErText		title;
+	ErText		description;
+	uint32		category;
+} ErPending;
+
+typedef struct ErTextBuffer
+{
+	MemoryContext context;
+	char	   *text;
+	Size		size;
+} ErTextBuffer;
+
+typedef struct ErConsolidation
+{
+	MemoryContext context;
+	MemoryContext temporary;	/* emptied after each report */
+	ErArena		arena;
+	bool		insights_only;
+	uint32		report;			/* number of the report being read */
+	uint64		reports;		/* read so far */
+
+	/* the arguments that are the same for every report */
+	bool		has_arguments;
+	TimestampTz as_of;			/* ER_UNKNOWN_TIME */
+	Jsonb	   *negative_scope; /* or NULL */
+
+	ErTable		modules;
+	ErTable		words;			/* types and categories */
+	ErTable		keywords;
+	ErTable		spellings;
+	ErTable		insights;
+	ErTable		recommendations;
+	ErTable		deprioritized;
+	ErTable		identities;
+	ErTable		sentences;
+	ErList		sources;		/* ErReport */
+
+	/* of the report being read */
+	uint32		source;			/* its place in sources, or ER_NONE */
+	ErText		id;
+	uint32		module;
+	ErList		pending;
+	ErTextBuffer buffer;
+	ErJsonLayout layouts[4];
+} ErConsolidation;
+
+/* ---- consolidation_read.c ---- */
+
+typedef struct ErReportInput
+{
+	ErText		id;				/* may be unknown */
+	ErText		module;
+	TimestampTz executed_at;	/* ER_UNKNOWN_TIME */
+	ErJson		output;			/* may be missing */
+	ErJson		playbook;
+	const char *path;			/* how messages begin: `exec-x: ` or `reports[3].` */
+} ErReportInput;
+
+extern void er_read_report(ErConsolidation *state, const ErReportInput *input);
+/* An array of {id, moduleId, executedAt, output, playbookResult}. */
+extern void er_read_reports(ErConsolidation *state, const Jsonb *reports);
+
+/* The error of a value that has the wrong type or range; the path is its place in the document. */
+extern void er_wrong(const char *path, const ErJson *value, const char *expected) pg_attribute_noreturn();
+/* An ISO 8601 instant; without a zone it is UTC. False when it is none. */
+extern bool er_read_instant(ErText text, TimestampTz *instant);
+
+/* ---- consolidation_text.c ---- */
+
+/* Normalises into the buffer, which the next call overwrites. */
+extern ErText er_normalise(ErTextBuffer *buffer, ErText text, Size room_before);
+extern bool er_is_blank(const char *text, uint32 len);
+extern void er_fingerprint(const char *key, uint32 len, char *hex);
+
+/* ---- consolidation_insights.c ---- */
+
+/* An insight as its document says it. */
+typedef struct ErInsightItem
+{
+	ErText		id;
+	ErText		type;
+	ErText		category;
+	ErText		title;
+	ErText		description;
+	int16		severity;		/* 4 critical, 3 high, 2 medium, 1 low, 0 unknown */
+	int64		confidence;		/* 0.00000001, or -1 */
+	uint32		twin;			/* group of the playbook's insight with this id, or ER_NONE */
+} ErInsightItem;
+
+extern ErConsolidation *er_consolidation_create(MemoryContext context, bool insights_only);
+extern uint32 er_insight_take(ErConsolidation *state, const ErInsightItem *item);
+extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword);
+/* Ends the insights of a report; returns the mean of their confidences. */
+extern int32 er_insights_apply(ErConsolidation *state);
+extern void er_insight_represent(ErConsolidation *state, ErInsight *insight, int32 strength, ErText title,
+								 ErText description, uint32 category);
+/* A source of an item, kept when it is among the strongest. *place is its place in state->sources, or ER_NONE. */
+extern void er_source_add(ErConsolidation *state, ErSources *sources, int32 strength, ErText report, uint32 module,
+						  uint32 *place);
+
+/* ---- the final step ---- */
+
+typedef struct ErRanks
+{
+	uint32	   *module_rank;	/* by name */
+	uint32	   *module_order;
+	uint32	   *keyword_rank;	/* by spelling */
+	uint32	   *keyword_order;
+	uint32	   *keyword_themes; /* by modules, count, spelling */
+	uint32	   *scratch;		/* room for all modules, or all members of one set */
+	Size		scratch_size;
+} ErRanks;
+
+extern void er_sort_numbers(uint32 *numbers, uint32 count);
+extern void er_ranks(const ErConsolidation *state, ErRanks *ranks);
+extern uint32 er_ranked_modules(ErRanks *ranks, const ErModuleSet *set, uint32 **names);
+extern void er_write_modules(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErModuleSet *set);
+extern void er_write_sources(ErJsonWriter *writer, const ErConsolidation *state, const ErSources *sources);
+extern void er_write_values(ErJsonWriter *writer, const ErValueSet *set);
+extern void er_write_text(ErJsonWriter *writer, ErText text);
+extern void er_write_string(ErJsonWriter *writer, const char *text);
+
+extern void er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks);
+
+/* ---- consolidation_recommendations.c ---- */
+
+typedef struct ErConflict
+{
+	const char *kind;
+	ErText		with;
+	const char *reason;
+} ErConflict;
+
+typedef struct ErConflictList
+{
+	ErConflict *conflicts;
+	uint32		count;
+	uint32		size;
+	uint32		kept;			/* of the kind being added */
+} ErConflictList;
+
+/* The recommendations in order, with what the final step finds out about each. */
+typedef struct ErRanked
+{
+	uint32	   *order;			/* group numbers, strongest first */
+	uint32	   *position;		/* of each group */
+	ErConflictList *conflicts;	/* of each group */
+	uint32		count;
+	uint32	   *dropped_order;
+	ErConflictList *dropped_conflicts;
+	uint32		dropped;
+} ErRanked;
+
+extern uint32 er_recommendation_take(ErConsolidation *state, ErTable *table, const ErSaying *saying, ErText id,
+									 uint32 twin);
+extern void er_recommendation_represent(ErConsolidation *state, ErRecommendation *group, const ErSaying *saying);
+extern void er_rank_recommendations(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked);
+extern void er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks,
+									 const ErRanked *ranked);
+extern void er_write_deprioritized(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks,
+								   const ErRanked *ranked);
+
+/* ---- consolidation_conflicts.c, consolidation_scope.c ---- */
+
+extern void er_find_conflicts(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked);
+extern void er_conflict_kind(ErConflictList *list);
+extern bool er_conflict_add(ErConflictList *list, const char *kind, ErText with, const char *reason);
+extern ErText er_recommendation_name(const ErRecommendation *group);
+extern void er_find_exclusions(const ErConsolidation *state, ErRanked *ranked);
+
+/* Words of a normalised text. */
+typedef struct ErTokens
+{
+	ErText	   *words;
+	uint32		count;
+	uint32		size;
+} ErTokens;
+
+extern void er_tokenize(ErText normalised, ErTokens *tokens);
+
+/* ---- consolidation_synthesis.c ---- */
+
+extern void er_take_prompt(ErConsolidation *state, ErText prompt);
+extern void er_sentence_take(ErConsolidation *state, ErText key, ErText text, ErText module, ErText report, uint32 place);
+extern Jsonb *er_write_everything(const ErConsolidation *state);
+extern Jsonb *er_write_only_insights(const ErConsolidation *state);
+extern Jsonb *er_write_only_recommendations(const ErConsolidation *state);
+extern void er_module_said(ErConsolidation *state, uint32 module, TimestampTz at, ErText report, int32 confidence);
+
+/* ---- consolidation_state.c ---- */
+
+extern bytea *er_state_serialize(const ErConsolidation *state);
+extern ErConsolidation *er_state_deserialize(bytea *bytes);
+extern void er_state_merge(ErConsolidation *into, const ErConsolidation *from);
+
+#endif							/* ER_CONSOLIDATION_H */

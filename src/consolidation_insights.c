@@ -1,0 +1,425 @@
+/*
+ * consolidation_insights.c
+ *		Merging insights, and writing them in order.
+ *
+ * Insights of one type and one normalised title are one group. Within a report a group counts once, however often
+ * the report says it. The group's severity and confidence are the highest that anybody gave; its title, description
+ * and category come from its strongest insight: severity, confidence, then bytewise.
+ */
+#include "compat.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "consolidation.h"
+
+#define STRENGTH(severity, confidence) ((int32) (severity) * 16384 + (confidence) + 1)
+#define HUNDREDTHS(fixed8) ((int32) (((fixed8) + 500000) / 1000000))
+#define UNIT_SCALE INT64CONST(100000000)	/* 1, in 0.00000001 */
+
+static ErText insight_key(ErConsolidation *state, const ErInsightItem *item);
+static void keep_text(ErArena *arena, ErText *kept, uint32 *room, ErText text);
+static int	compare_source(const ErConsolidation *state, int32 strength, ErText report, uint32 module,
+						   const ErSource *source);
+
+typedef struct InsightOrder
+{
+	uint64		first;			/* severity, modules */
+	uint64		second;			/* confidence, occurrences */
+	uint64		title;			/* its first bytes */
+	uint32		number;
+} InsightOrder;
+
+static InsightOrder *order_insights(const ErConsolidation *state);
+static int	compare_insights(const void *a, const void *b, void *arg);
+static void write_keywords(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErIdSet *set);
+
+static const char *const insight_keys[] = {
+	"type", "title", "sources", "category", "evidence", "position", "severity", "moduleIds", "confidence",
+	"description", "fingerprint", "occurrences", "groupPosition", "relatedKeywords"
+};
+static const ErJsonShape insight_shape = {lengthof(insight_keys), insight_keys};
+
+ErConsolidation *
+er_consolidation_create(MemoryContext context, bool insights_only)
+{
+	MemoryContext own = AllocSetContextCreate(context, "consolidation", ALLOCSET_DEFAULT_SIZES);
+	ErConsolidation *state = MemoryContextAllocZero(own, sizeof(ErConsolidation));
+
+	state->context = own;
+	state->temporary = AllocSetContextCreate(own, "consolidation of one report", ALLOCSET_DEFAULT_SIZES);
+	state->arena.context = own;
+	state->buffer.context = own;
+	state->insights_only = insights_only;
+	state->as_of = ER_UNKNOWN_TIME;
+	return state;
+}
+
+/* Takes one insight of the report being read; returns its group. */
+uint32
+er_insight_take(ErConsolidation *state, const ErInsightItem *item)
+{
+	uint32		group = item->twin;
+	ErInsight  *insight;
+	ErPending  *pending;
+
+	if (group == ER_NONE)
+	{
+		ErText		key = insight_key(state, item);
+		uint64		hash = er_hash(key.ptr, key.len);
+
+		group = er_table_find(&state->insights, sizeof(ErInsight), key, hash);
+		if (group == ER_NONE)
+		{
+			group = er_table_add(&state->arena, &state->insights, sizeof(ErInsight),
+								 er_arena_text(&state->arena, key), hash);
+			insight = er_item(&state->insights.list, ErInsight, group);
+			insight->type = item->type.ptr == NULL ? ER_NONE :
+				er_table_intern(&state->arena, &state->words, sizeof(ErWord), item->type, NULL);
+			insight->category = ER_NONE;
+			insight->strength = -1;
+			insight->confidence = ER_UNKNOWN_CONFIDENCE;
+		}
+	}
+
+	pending = er_list_add(&state->arena, &state->pending, sizeof(ErPending));
+	insight = er_item(&state->insights.list, ErInsight, group);
+	if (insight->report != state->report)
+	{
+		insight->report = state->report;
+		insight->pending = state->pending.count - 1;
+		er_modules_add(&state->arena, &insight->modules, state->module);
+	}
+	pending->group = group;
+	pending->first = insight->pending;
+	pending->severity = item->severity;
+	pending->best_severity = 0;
+	pending->best_confidence = ER_UNKNOWN_CONFIDENCE;
+	pending->represents = item->twin == ER_NONE;
+	pending->confidence = item->confidence;
+	pending->title = item->title;
+	pending->description = item->description;
+	pending->category = item->category.ptr == NULL || !pending->represents ? ER_NONE :
+		er_table_intern(&state->arena, &state->words, sizeof(ErWord), item->category, NULL);
+	return group;
+}
+
+/* The type, a separator, and the normalised title; without a title the description, without that the id. */
+static ErText
+insight_key(ErConsolidation *state, const ErInsightItem *item)
+{
+	ErText		named = item->title.ptr != NULL ? item->title :
+		item->description.ptr != NULL ? item->description : item->id;
+	Size		prefix = (item->type.ptr == NULL ? 0 : item->type.len) + 1;
+	ErText		key;
+
+	if (named.ptr == NULL)
+		named.ptr = "";
+	key = er_normalise(&state->buffer, named, prefix);
+	if (prefix > 1)
+		memcpy(state->buffer.text, item->type.ptr, prefix - 1);
+	state->buffer.text[prefix - 1] = '\x1f';
+	key.ptr = state->buffer.text;
+	key.len += prefix;
+	return key;
+}
+
+void
+er_insight_keyword(ErConsolidation *state, uint32 group, ErText text)
+{
+	uint64		hash = er_hash(text.ptr, text.len);
+	uint32		spelling = er_table_find(&state->spellings, sizeof(ErSpelling), text, hash);
+	uint32		number;
+	ErMember   *member;
+
+	if (spelling == ER_NONE)
+	{
+		bool		added;
+		ErKeyword  *keyword;
+
+		number = er_table_intern(&state->arena, &state->keywords, sizeof(ErKeyword), er_normalise(&state->buffer, text, 0), &added);
+		keyword = er_item(&state->keywords.list, ErKeyword, number);
+		text = er_arena_text(&state->arena, text);
+		if (added || er_text_compare(text, keyword->spelling) < 0)
+			keyword->spelling = text;
+		spelling = er_table_add(&state->arena, &state->spellings, sizeof(ErSpelling), text, hash);
+		er_item(&state->spellings.list, ErSpelling, spelling)->keyword = number;
+	}
+	number = er_item(&state->spellings.list, ErSpelling, spelling)->keyword;
+	member = er_idset_add(&state->arena, &er_item(&state->insights.list, ErInsight, group)->keywords, number);
+	if (member->stamp != state->report)
+	{
+		member->stamp = state->report;
+		if (!state->insights_only)
+		{
+			ErKeyword  *keyword = er_item(&state->keywords.list, ErKeyword, number);
+
+			keyword->count++;
+			er_modules_add(&state->arena, &keyword->modules, state->module);
+		}
+	}
+}
+
+/*
+ * Now that the whole report is read, the scale of its confidences is known: all at most 1 means 0 .. 1.
+ */
+int32
+er_insights_apply(ErConsolidation *state)
+{
+	ErPending  *pending = (ErPending *) state->pending.items;
+	uint32		count = state->pending.count;
+	int64		highest = -1;
+	int64		sum = 0;
+	int64		known = 0;
+	uint32		place = ER_NONE;
+
+	for (uint32 i = 0; i < count; i++)
+		highest = Max(highest, pending[i].confidence);
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		ErPending  *item = &pending[i];
+		ErPending  *first = &pending[item->first];
+		int32		confidence = item->confidence < 0 ? ER_UNKNOWN_CONFIDENCE :
+			HUNDREDTHS(highest <= UNIT_SCALE ? item->confidence * 100 : item->confidence);
+
+		first->best_severity = Max(first->best_severity, item->severity);
+		first->best_confidence = Max(first->best_confidence, confidence);
+		if (item->represents)
+			er_insight_represent(state, er_item(&state->insights.list, ErInsight, item->group),
+								 STRENGTH(item->severity, confidence), item->title, item->description, item->category);
+	}
+	for (uint32 i = 0; i < count; i++)
+	{
+		ErPending  *item = &pending[i];
+		ErInsight  *insight;
+
+		if (item->first != i)
+			continue;
+		insight = er_item(&state->insights.list, ErInsight, item->group);
+		insight->severity = Max(insight->severity, item->best_severity);
+		insight->confidence = Max(insight->confidence, item->best_confidence);
+		insight->occurrences++;
+		er_source_add(state, &insight->sources, STRENGTH(item->best_severity, item->best_confidence),
+					  state->id, state->module, &place);
+		if (item->best_confidence >= 0)
+		{
+			sum += item->best_confidence;
+			known++;
+		}
+	}
+	state->pending.count = 0;
+	return known == 0 ? ER_UNKNOWN_CONFIDENCE : (int32) ((sum + known / 2) / known);
+}
+
+/* The strongest insight lends its text: one with a description before one without, then bytewise. */
+void
+er_insight_represent(ErConsolidation *state, ErInsight *insight, int32 strength, ErText title, ErText description,
+					 uint32 category)
+{
+	if (strength < insight->strength)
+		return;
+	if (strength == insight->strength)
+	{
+		ErText		none = {NULL, 0};
+		int			order = (insight->description.ptr != NULL) - (description.ptr != NULL);
+
+		if (order == 0)
+			order = er_text_compare(title, insight->title);
+		if (order == 0)
+			order = er_text_compare(description, insight->description);
+		if (order == 0)
+			order = er_text_compare(
+				category == ER_NONE ? none : er_item(&state->words.list, ErWord, category)->text,
+				insight->category == ER_NONE ? none : er_item(&state->words.list, ErWord, insight->category)->text);
+		if (order >= 0)
+			return;
+	}
+	insight->strength = strength;
+	insight->category = category;
+	keep_text(&state->arena, &insight->title, &insight->title_room, title);
+	keep_text(&state->arena, &insight->description, &insight->description_room, description);
+}
+
+/* Copies a text over the one it replaces, when there is room. */
+static void
+keep_text(ErArena *arena, ErText *kept, uint32 *room, ErText text)
+{
+	if (text.ptr != NULL && kept->ptr != NULL && text.len <= *room)
+	{
+		memcpy((char *) kept->ptr, text.ptr, text.len);
+		kept->len = text.len;
+		return;
+	}
+	*kept = er_arena_text(arena, text);
+	*room = text.ptr == NULL ? 0 : text.len;
+}
+
+void
+er_source_add(ErConsolidation *state, ErSources *sources, int32 strength, ErText report, uint32 module, uint32 *place)
+{
+	uint32		at = sources->count;
+
+	if (at == ER_SOURCES_KEPT)
+	{
+		if (compare_source(state, strength, report, module, &sources->sources[at - 1]) >= 0)
+			return;
+		at--;
+	}
+	else if (at == 0 || at == 2 || at == 8)
+	{
+		ErSource   *room = er_arena_alloc(&state->arena, (at == 0 ? 2 : at == 2 ? 8 : ER_SOURCES_KEPT) * sizeof(ErSource));
+
+		if (at > 0)
+			memcpy(room, sources->sources, at * sizeof(ErSource));
+		sources->sources = room;
+	}
+	if (*place == ER_NONE)
+	{
+		ErReport   *kept = er_list_add(&state->arena, &state->sources, sizeof(ErReport));
+
+		kept->id = er_arena_text(&state->arena, report);
+		kept->module = module;
+		*place = state->sources.count - 1;
+	}
+	while (at > 0 && compare_source(state, strength, report, module, &sources->sources[at - 1]) < 0)
+	{
+		sources->sources[at] = sources->sources[at - 1];
+		at--;
+	}
+	sources->sources[at].strength = strength;
+	sources->sources[at].report = *place;
+	if (sources->count < ER_SOURCES_KEPT)
+		sources->count++;
+}
+
+/* Negative when the first is stronger: strength, then report id, then module. */
+static int
+compare_source(const ErConsolidation *state, int32 strength, ErText report, uint32 module, const ErSource *source)
+{
+	const ErReport *other;
+	int			order;
+
+	if (strength != source->strength)
+		return strength > source->strength ? -1 : 1;
+	other = er_item(&state->sources, ErReport, source->report);
+	order = er_text_compare(report, other->id);
+	if (order != 0 || module == other->module)
+		return order;
+	return er_text_compare(er_item(&state->modules.list, ErModule, module)->name,
+						   er_item(&state->modules.list, ErModule, other->module)->name);
+}
+
+void
+er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks)
+{
+	static const char *const severities[] = {NULL, "low", "medium", "high", "critical"};
+	uint32		count = state->insights.list.count;
+	InsightOrder *order = order_insights(state);
+	uint32	   *in_category = palloc0(((Size) state->words.list.count + 1) * sizeof(uint32));
+	ErText		none = {NULL, 0};
+
+	er_json_begin_array(writer, count);
+	for (uint32 i = 0; i < count; i++)
+	{
+		const ErInsight *insight = er_item(&state->insights.list, ErInsight, order[i].number);
+		uint32		category = insight->category != ER_NONE ? insight->category : insight->type;
+		char		fingerprint[ER_FINGERPRINT_LEN];
+
+		CHECK_FOR_INTERRUPTS();
+		er_fingerprint(insight->key.ptr, insight->key.len, fingerprint);
+		er_json_begin_object(writer, &insight_shape);
+		er_write_text(writer, insight->type == ER_NONE ? none : er_item(&state->words.list, ErWord, insight->type)->text);
+		er_write_text(writer, insight->title);
+		er_write_sources(writer, state, &insight->sources);
+		er_write_text(writer, category == ER_NONE ? none : er_item(&state->words.list, ErWord, category)->text);
+		er_write_values(writer, &insight->evidence);
+		er_json_decimal(writer, i + 1, 0);
+		er_write_string(writer, severities[insight->severity]);
+		er_write_modules(writer, state, ranks, &insight->modules);
+		if (insight->confidence < 0)
+			er_json_null(writer);
+		else
+			er_json_decimal(writer, insight->confidence, 2);
+		er_write_text(writer, insight->description);
+		er_json_text(writer, fingerprint, ER_FINGERPRINT_LEN);
+		er_json_decimal(writer, insight->occurrences, 0);
+		er_json_decimal(writer, ++in_category[category == ER_NONE ? state->words.list.count : category], 0);
+		write_keywords(writer, state, ranks, &insight->keywords);
+		er_json_end(writer);
+	}
+	er_json_end(writer);
+	pfree(order);
+	pfree(in_category);
+}
+
+static InsightOrder *
+order_insights(const ErConsolidation *state)
+{
+	uint32		count = state->insights.list.count;
+	InsightOrder *order = palloc_extended(Max(count, 1) * sizeof(InsightOrder), MCXT_ALLOC_HUGE);
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		const ErInsight *insight = er_item(&state->insights.list, ErInsight, i);
+
+		order[i].first = ((uint64) (4 - insight->severity) << 32) | (uint32) ~er_modules_count(&insight->modules);
+		order[i].second = ((uint64) (10000 - insight->confidence) << 32) | (uint32) ~insight->occurrences;
+		order[i].title = 0;
+		for (uint32 b = 0; b < 8; b++)
+			order[i].title = order[i].title << 8 |
+				(insight->title.ptr == NULL ? 0xFF : b < insight->title.len ? (unsigned char) insight->title.ptr[b] : 0);
+		order[i].number = i;
+	}
+	qsort_arg(order, count, sizeof(InsightOrder), compare_insights, (void *) state);
+	return order;
+}
+
+static int
+compare_insights(const void *a, const void *b, void *arg)
+{
+	const ErConsolidation *state = arg;
+	const InsightOrder *one = a;
+	const InsightOrder *two = b;
+	const ErInsight *left;
+	const ErInsight *right;
+	char		left_print[ER_FINGERPRINT_LEN];
+	char		right_print[ER_FINGERPRINT_LEN];
+	int			order;
+
+	if (one->first != two->first)
+		return one->first < two->first ? -1 : 1;
+	if (one->second != two->second)
+		return one->second < two->second ? -1 : 1;
+	if (one->title != two->title)
+		return one->title < two->title ? -1 : 1;
+	CHECK_FOR_INTERRUPTS();
+	left = er_item(&state->insights.list, ErInsight, one->number);
+	right = er_item(&state->insights.list, ErInsight, two->number);
+	order = er_text_compare(left->title, right->title);
+	if (order != 0)
+		return order;
+	er_fingerprint(left->key.ptr, left->key.len, left_print);
+	er_fingerprint(right->key.ptr, right->key.len, right_print);
+	return memcmp(left_print, right_print, ER_FINGERPRINT_LEN);
+}
+
+static void
+write_keywords(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErIdSet *set)
+{
+	uint32	   *sorted;
+
+	if (set->count > ranks->scratch_size)
+	{
+		ranks->scratch_size = set->count;
+		ranks->scratch = repalloc_huge(ranks->scratch, ranks->scratch_size * sizeof(uint32));
+	}
+	sorted = ranks->scratch;
+	for (uint32 i = 0; i < set->count; i++)
+		sorted[i] = ranks->keyword_rank[set->members[i].id];
+	er_sort_numbers(sorted, set->count);
+	er_json_begin_array(writer, set->count);
+	for (uint32 i = 0; i < set->count; i++)
+		er_write_text(writer, er_item(&state->keywords.list, ErKeyword, ranks->keyword_order[sorted[i]])->spelling);
+	er_json_end(writer);
+}

@@ -1,0 +1,718 @@
+/*
+ * consolidation_read.c
+ *		Reading exec reports: both spellings of every field at the door, one inside.
+ *
+ * A value of the wrong type, or a confidence that is none, is an error that names the place. A missing field, a null
+ * and a blank text are all unknown. Of two spellings the one named first is taken when it is known.
+ */
+#include "compat.h"
+
+#include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+#include "consolidation.h"
+
+/* The fields of a report, its two documents, an insight and a recommendation. */
+enum report_field
+{
+	REPORT_ID = 1, REPORT_MODULE, REPORT_MODULE_, REPORT_EXECUTED, REPORT_EXECUTED_, REPORT_OUTPUT,
+	REPORT_PLAYBOOK, REPORT_PLAYBOOK_, REPORT_FIELDS = REPORT_PLAYBOOK_
+};
+static const ErJsonKey report_keys[] = {
+	{"id", REPORT_ID}, {"moduleId", REPORT_MODULE}, {"module_id", REPORT_MODULE_}, {"executedAt", REPORT_EXECUTED},
+	{"executed_at", REPORT_EXECUTED_}, {"output", REPORT_OUTPUT}, {"playbookResult", REPORT_PLAYBOOK},
+	{"playbook_result", REPORT_PLAYBOOK_}, {NULL, 0}
+};
+
+enum document_field
+{
+	DOC_INSIGHTS = 1, DOC_RECOMMENDATIONS, DOC_DEPRIORITIZED, DOC_PROMPT, DOC_PROMPT_, DOC_CONFIDENCE, DOC_MODULE,
+	DOC_MODULE_, DOC_FIELDS = DOC_MODULE_
+};
+static const ErJsonKey document_keys[] = {
+	{"insights", DOC_INSIGHTS}, {"recommendations", DOC_RECOMMENDATIONS}, {"deprioritized", DOC_DEPRIORITIZED},
+	{"councilPrompt", DOC_PROMPT}, {"council_prompt", DOC_PROMPT_}, {"confidence", DOC_CONFIDENCE},
+	{"moduleId", DOC_MODULE}, {"module_id", DOC_MODULE_}, {NULL, 0}
+};
+
+enum insight_field
+{
+	IN_ID = 1, IN_TYPE, IN_CATEGORY, IN_TITLE, IN_MESSAGE, IN_DESCRIPTION, IN_CONTENT, IN_DETAILS, IN_SEVERITY,
+	IN_PRIORITY, IN_CONFIDENCE, IN_RELATED, IN_RELATED_, IN_KEYWORDS, IN_EVIDENCE, IN_DATA_POINT, IN_DATA_POINT_,
+	IN_FIELDS = IN_DATA_POINT_
+};
+static const ErJsonKey insight_keys[] = {
+	{"id", IN_ID}, {"type", IN_TYPE}, {"category", IN_CATEGORY}, {"title", IN_TITLE}, {"message", IN_MESSAGE},
+	{"description", IN_DESCRIPTION}, {"content", IN_CONTENT}, {"details", IN_DETAILS}, {"severity", IN_SEVERITY},
+	{"priority", IN_PRIORITY}, {"confidence", IN_CONFIDENCE}, {"relatedKeywords", IN_RELATED},
+	{"related_keywords", IN_RELATED_}, {"keywords", IN_KEYWORDS}, {"evidence", IN_EVIDENCE},
+	{"dataPoint", IN_DATA_POINT}, {"data_point", IN_DATA_POINT_}, {NULL, 0}
+};
+
+enum recommendation_field
+{
+	RE_ID = 1, RE_ACTION, RE_TITLE, RE_RATIONALE, RE_REASON, RE_IMPACT, RE_ESTIMATED, RE_ESTIMATED_, RE_PRIORITY,
+	RE_EFFORT, RE_TIMELINE, RE_DEPENDENCIES, RE_THEME, RE_CATEGORY, RE_FIELDS = RE_CATEGORY
+};
+static const ErJsonKey recommendation_keys[] = {
+	{"id", RE_ID}, {"action", RE_ACTION}, {"title", RE_TITLE}, {"rationale", RE_RATIONALE}, {"reason", RE_REASON},
+	{"impact", RE_IMPACT}, {"estimatedImpact", RE_ESTIMATED}, {"estimated_impact", RE_ESTIMATED_},
+	{"priority", RE_PRIORITY}, {"effort", RE_EFFORT}, {"timeline", RE_TIMELINE}, {"dependencies", RE_DEPENDENCIES},
+	{"theme", RE_THEME}, {"category", RE_CATEGORY}, {NULL, 0}
+};
+
+/* Where we are, for messages only. */
+typedef struct Place
+{
+	const char *path;			/* of the report */
+	const char *document;		/* output or playbookResult */
+	const char *list;			/* insights or recommendations, or NULL */
+	uint32		number;
+	const ErJsonKey *keys;
+} Place;
+
+/* The ids of one list of a report, and what has them. */
+typedef struct LocalId
+{
+	ErText		id;
+	uint32		group;
+	bool		used;
+} LocalId;
+
+/* A dependency that waits until all recommendations of its report are known. */
+typedef struct Need
+{
+	uint32		group;
+	ErText		on;
+} Need;
+
+typedef struct Recommendations
+{
+	ErArena		arena;			/* of the temporary context */
+	ErTable		ids;			/* LocalId: all of this report */
+	ErTable		playbook_ids;	/* LocalId: of the playbook's list */
+	ErTable		dropped;		/* LocalId: the deprioritized */
+	ErList		needs;
+} Recommendations;
+
+static void read_insights(ErConsolidation *state, Place *place, const ErJson *list, ErArena *arena, ErTable *twins,
+						  bool playbook);
+static void read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, Recommendations *report,
+								 bool playbook);
+static void read_deprioritized(Place *place, const ErJson *list, Recommendations *report);
+static void finish_recommendations(ErConsolidation *state, Recommendations *report);
+
+static const ErJson *first_known(const ErJson *values, int a, int b);
+static ErText text_field(const Place *place, const ErJson *values, int field);
+static ErText text_of_two(const Place *place, const ErJson *values, int first, int second);
+static ErText id_field(const Place *place, const ErJson *values, int field);
+static int64 confidence_field(const Place *place, const ErJson *values, int field);
+static bool list_field(const Place *place, const ErJson *values, int field);
+static ErText word_field(ErText text, const char *const *words);
+static bool same_word(ErText text, const char *word);
+static ErText trim(ErText text);
+static void wrong_field(const Place *place, int field, const ErJson *value, const char *expected) pg_attribute_noreturn();
+static void wrong_element(const Place *place, int field, uint32 number, const ErJson *value,
+						  const char *expected) pg_attribute_noreturn();
+static char *place_path(const Place *place, int field);
+
+void
+er_read_report(ErConsolidation *state, const ErReportInput *input)
+{
+	MemoryContext caller = MemoryContextSwitchTo(state->temporary);
+	Place		place = {input->path, "output", NULL, 0, document_keys};
+	Place		playbook_place = {input->path, "playbookResult", NULL, 0, document_keys};
+	ErJson		output[DOC_FIELDS + 1];
+	ErJson		playbook[DOC_FIELDS + 1];
+	ErText		module_id = input->module;
+	ErArena		arena = {state->temporary};
+	ErTable		twins = {{0}};
+	ErModule   *module;
+	bool		added;
+	int64		said;
+	int32		mean;
+
+	for (int i = 0; i <= DOC_FIELDS; i++)
+		output[i].type = playbook[i].type = ER_JSON_ABSENT;
+	if (!er_json_is_missing(&input->output))
+	{
+		if (!er_json_is_object(&input->output))
+			er_wrong(psprintf("%soutput", input->path), &input->output, "an object");
+		er_json_fields(&input->output, document_keys, DOC_FIELDS, &state->layouts[0], output);
+	}
+	if (!er_json_is_missing(&input->playbook))
+	{
+		if (!er_json_is_object(&input->playbook))
+			er_wrong(psprintf("%splaybookResult", input->path), &input->playbook, "an object");
+		er_json_fields(&input->playbook, document_keys, DOC_FIELDS, &state->layouts[1], playbook);
+	}
+	if (module_id.ptr == NULL)
+		module_id = text_of_two(&place, output, DOC_MODULE, DOC_MODULE_);
+	if (module_id.ptr == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%smoduleId is missing", input->path),
+				 errdetail("Every exec report names the module that made it."),
+				 errhint("Pass the module's id with the report, or as moduleId of its output.")));
+
+	if (++state->report == ER_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many exec reports in one consolidation")));
+	state->reports++;
+	state->id = input->id;
+	state->module = er_table_intern(&state->arena, &state->modules, sizeof(ErModule), module_id, &added);
+	module = er_item(&state->modules.list, ErModule, state->module);
+	if (added)
+	{
+		module->newest = module->said_at = ER_UNKNOWN_TIME;
+		module->confidence = ER_UNKNOWN_CONFIDENCE;
+	}
+	module->newest = Max(module->newest, input->executed_at);
+
+	read_insights(state, &playbook_place, &playbook[DOC_INSIGHTS], &arena, &twins, true);
+	read_insights(state, &place, &output[DOC_INSIGHTS], &arena, &twins, false);
+	mean = er_insights_apply(state);
+
+	said = confidence_field(&place, output, DOC_CONFIDENCE);
+	if (said >= 0)
+		mean = (int32) ((said <= 100000000 ? said * 100 + 500000 : said + 500000) / 1000000);
+	if (mean >= 0)
+		er_module_said(state, state->module, input->executed_at, input->id, mean);
+
+	if (!state->insights_only)
+	{
+		Recommendations report = {{state->temporary}};
+		ErText		prompt;
+
+		read_deprioritized(&playbook_place, &playbook[DOC_DEPRIORITIZED], &report);
+		read_recommendations(state, &playbook_place, &playbook[DOC_RECOMMENDATIONS], &report, true);
+		read_recommendations(state, &place, &output[DOC_RECOMMENDATIONS], &report, false);
+		finish_recommendations(state, &report);
+		playbook_place.list = NULL;
+		playbook_place.keys = document_keys;
+		prompt = text_of_two(&playbook_place, playbook, DOC_PROMPT, DOC_PROMPT_);
+		if (prompt.ptr != NULL)
+			er_take_prompt(state, prompt);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(state->temporary);
+}
+
+void
+er_read_reports(ErConsolidation *state, const Jsonb *reports)
+{
+	ErJson		root = er_json_root(reports);
+	ErJson		report;
+	ErJsonWalk	walk;
+	ErJsonLayout layout = {0};
+	uint32		count;
+
+	if (!er_json_is_array(&root))
+		er_wrong("reports", &root, "an array of exec reports");
+	count = er_json_count(&root);
+	er_json_walk(&walk, &root);
+	for (uint32 i = 0; i < count; i++)
+	{
+		ErJson		values[REPORT_FIELDS + 1];
+		char		path[64];
+		Place		place = {path, NULL, NULL, 0, report_keys};
+		ErReportInput input;
+		ErText		executed;
+		const ErJson *playbook;
+
+		CHECK_FOR_INTERRUPTS();
+		snprintf(path, sizeof(path), "reports[%u].", i);
+		er_json_next(&walk, &report);
+		if (!er_json_is_object(&report))
+		{
+			path[strlen(path) - 1] = '\0';
+			er_wrong(path, &report, "an object {id, moduleId, executedAt, output, playbookResult}");
+		}
+		er_json_fields(&report, report_keys, REPORT_FIELDS, &layout, values);
+		input.path = path;
+		input.id = text_field(&place, values, REPORT_ID);
+		input.module = text_of_two(&place, values, REPORT_MODULE, REPORT_MODULE_);
+		input.executed_at = ER_UNKNOWN_TIME;
+		executed = text_of_two(&place, values, REPORT_EXECUTED, REPORT_EXECUTED_);
+		if (executed.ptr != NULL && !er_read_instant(executed, &input.executed_at))
+			wrong_field(&place, REPORT_EXECUTED, first_known(values, REPORT_EXECUTED, REPORT_EXECUTED_),
+						"an ISO 8601 date and time");
+		input.output = values[REPORT_OUTPUT];
+		playbook = first_known(values, REPORT_PLAYBOOK, REPORT_PLAYBOOK_);
+		input.playbook = *playbook;
+		er_read_report(state, &input);
+	}
+}
+
+static void
+read_insights(ErConsolidation *state, Place *place, const ErJson *list, ErArena *arena, ErTable *twins, bool playbook)
+{
+	static const char *const types[] = {"opportunity", "risk", "observation", "trend", "gap", NULL};
+	ErJsonLayout *layout = &state->layouts[2];
+	ErJson		element;
+	ErJsonWalk	walk;
+	uint32		count;
+
+	place->list = NULL;
+	place->keys = document_keys;
+	if (er_json_is_missing(list))
+		return;
+	if (!er_json_is_array(list))
+		wrong_field(place, DOC_INSIGHTS, list, "an array");
+	place->list = "insights";
+	place->keys = insight_keys;
+	count = er_json_count(list);
+	er_json_walk(&walk, list);
+	for (uint32 i = 0; i < count; i++)
+	{
+		ErJson		values[IN_FIELDS + 1];
+		ErInsightItem item;
+		ErText		word;
+		uint32		group;
+
+		CHECK_FOR_INTERRUPTS();
+		place->number = i;
+		er_json_next(&walk, &element);
+		if (!er_json_is_object(&element))
+			er_wrong(place_path(place, 0), &element, "an object");
+		er_json_fields(&element, insight_keys, IN_FIELDS, layout, values);
+
+		item.id = id_field(place, values, IN_ID);
+		item.category = word_field(text_field(place, values, IN_CATEGORY), types);
+		item.type = word_field(text_field(place, values, IN_TYPE), types);
+		if (item.type.ptr == NULL)
+			item.type = item.category;
+		item.title = text_of_two(place, values, IN_TITLE, IN_MESSAGE);
+		item.description = text_of_two(place, values, IN_DESCRIPTION, IN_CONTENT);
+		if (item.description.ptr == NULL)
+			item.description = text_field(place, values, IN_DETAILS);
+		word = text_of_two(place, values, IN_SEVERITY, IN_PRIORITY);
+		item.severity = word.ptr == NULL ? 0 : same_word(word, "critical") ? 4 : same_word(word, "high") ? 3 :
+			same_word(word, "medium") ? 2 : same_word(word, "low") ? 1 : 0;
+		item.confidence = confidence_field(place, values, IN_CONFIDENCE);
+		item.twin = ER_NONE;
+		if (!playbook && item.id.ptr != NULL && twins->list.count > 0)
+		{
+			uint32		twin = er_table_find(twins, sizeof(LocalId), item.id, er_hash(item.id.ptr, item.id.len));
+
+			if (twin != ER_NONE)
+				item.twin = er_item(&twins->list, LocalId, twin)->group;
+		}
+		group = er_insight_take(state, &item);
+		if (playbook && item.id.ptr != NULL)
+		{
+			uint64		hash = er_hash(item.id.ptr, item.id.len);
+
+			if (er_table_find(twins, sizeof(LocalId), item.id, hash) == ER_NONE)
+			{
+				uint32		twin = er_table_add(arena, twins, sizeof(LocalId), item.id, hash);
+
+				er_item(&twins->list, LocalId, twin)->group = group;
+			}
+		}
+
+		for (int field = IN_RELATED; field <= IN_KEYWORDS; field++)
+		{
+			ErJsonWalk	keywords;
+			ErJson		keyword;
+			uint32		keyword_count;
+
+			if (!list_field(place, values, field))
+				continue;
+			keyword_count = er_json_count(&values[field]);
+			er_json_walk(&keywords, &values[field]);
+			for (uint32 k = 0; k < keyword_count; k++)
+			{
+				ErText		text;
+
+				if ((k & 0xFFF) == 0xFFF)
+					CHECK_FOR_INTERRUPTS();
+				er_json_next(&keywords, &keyword);
+				if (keyword.type == JENTRY_ISNULL)
+					continue;
+				if (keyword.type != JENTRY_ISSTRING)
+					wrong_element(place, field, k, &keyword, "a string");
+				text.ptr = keyword.ptr;
+				text.len = keyword.len;
+				text = trim(text);
+				if (text.len > 0)
+					er_insight_keyword(state, group, text);
+			}
+		}
+		if (list_field(place, values, IN_EVIDENCE))
+		{
+			ErJsonWalk	pieces;
+			ErJson		piece;
+			uint32		piece_count = er_json_count(&values[IN_EVIDENCE]);
+
+			er_json_walk(&pieces, &values[IN_EVIDENCE]);
+			for (uint32 k = 0; k < piece_count; k++)
+			{
+				if ((k & 0xFFF) == 0xFFF)
+					CHECK_FOR_INTERRUPTS();
+				er_json_next(&pieces, &piece);
+				if (piece.type == JENTRY_ISNULL || (piece.type == JENTRY_ISSTRING && er_is_blank(piece.ptr, piece.len)))
+					continue;
+				er_valueset_add(&state->arena, &er_item(&state->insights.list, ErInsight, group)->evidence, piece.type,
+								piece.ptr, piece.len);
+			}
+		}
+		for (int field = IN_DATA_POINT; field <= IN_DATA_POINT_; field++)
+			if (!er_json_is_missing(&values[field]) &&
+				!(values[field].type == JENTRY_ISSTRING && er_is_blank(values[field].ptr, values[field].len)))
+				er_valueset_add(&state->arena, &er_item(&state->insights.list, ErInsight, group)->evidence,
+								values[field].type, values[field].ptr, values[field].len);
+	}
+}
+
+static void
+read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, Recommendations *report, bool playbook)
+{
+	static const char *const levels[] = {"high", "medium", "low", NULL};
+	ErJson		element;
+	ErJsonWalk	walk;
+	uint32		count;
+
+	place->list = NULL;
+	place->keys = document_keys;
+	if (er_json_is_missing(list))
+		return;
+	if (!er_json_is_array(list))
+		wrong_field(place, DOC_RECOMMENDATIONS, list, "an array");
+	place->list = "recommendations";
+	place->keys = recommendation_keys;
+	count = er_json_count(list);
+	er_json_walk(&walk, list);
+	for (uint32 i = 0; i < count; i++)
+	{
+		ErJson		values[RE_FIELDS + 1];
+		ErSaying	saying;
+		ErText		id;
+		ErText		priority;
+		uint64		hash = 0;
+		uint32		at;
+		uint32		twin = ER_NONE;
+		uint32		group;
+
+		CHECK_FOR_INTERRUPTS();
+		place->number = i;
+		er_json_next(&walk, &element);
+		if (!er_json_is_object(&element))
+			er_wrong(place_path(place, 0), &element, "an object");
+		er_json_fields(&element, recommendation_keys, RE_FIELDS, &state->layouts[3], values);
+
+		id = id_field(place, values, RE_ID);
+		saying.action = text_of_two(place, values, RE_ACTION, RE_TITLE);
+		saying.rationale = text_of_two(place, values, RE_RATIONALE, RE_REASON);
+		saying.timeline = text_field(place, values, RE_TIMELINE);
+		saying.theme = text_of_two(place, values, RE_THEME, RE_CATEGORY);
+		saying.effort = word_field(text_field(place, values, RE_EFFORT), levels);
+		saying.effort_rank = saying.effort.ptr == levels[2] ? 1 : saying.effort.ptr == levels[1] ? 2 :
+			saying.effort.ptr == levels[0] ? 3 : 4;
+		priority = word_field(text_field(place, values, RE_PRIORITY), levels);
+		saying.impact = word_field(text_field(place, values, RE_IMPACT), levels);
+		if (saying.impact.ptr == NULL)
+			saying.impact = word_field(text_of_two(place, values, RE_ESTIMATED, RE_ESTIMATED_), levels);
+		saying.impact_rank = 0;
+		for (int level = 0; levels[level] != NULL; level++)
+			if (saying.impact.ptr == levels[level])
+				saying.impact_rank = 3 - level;
+		for (int level = 0; levels[level] != NULL; level++)
+			if (saying.impact_rank == 0 && priority.ptr == levels[level])
+			{
+				saying.impact_rank = 3 - level;
+				if (saying.impact.ptr == NULL)
+					saying.impact = priority;
+			}
+
+		if (id.ptr != NULL)
+		{
+			hash = er_hash(id.ptr, id.len);
+			at = er_table_find(&report->dropped, sizeof(LocalId), id, hash);
+			if (at != ER_NONE)
+			{
+				er_item(&report->dropped.list, LocalId, at)->used = true;
+				er_recommendation_take(state, &state->deprioritized, &saying, id, ER_NONE);
+				continue;
+			}
+			if (!playbook)
+			{
+				at = er_table_find(&report->playbook_ids, sizeof(LocalId), id, hash);
+				if (at != ER_NONE)
+					twin = er_item(&report->playbook_ids.list, LocalId, at)->group;
+			}
+		}
+		group = er_recommendation_take(state, &state->recommendations, &saying, id, twin);
+		if (id.ptr != NULL)
+		{
+			ErTable    *tables[] = {&report->ids, playbook ? &report->playbook_ids : NULL};
+
+			for (int t = 0; t < 2; t++)
+				if (tables[t] != NULL && er_table_find(tables[t], sizeof(LocalId), id, hash) == ER_NONE)
+				{
+					at = er_table_add(&report->arena, tables[t], sizeof(LocalId), id, hash);
+					er_item(&tables[t]->list, LocalId, at)->group = group;
+				}
+			at = er_table_intern(&state->arena, &state->identities, sizeof(ErIdentity), id, NULL);
+			er_idset_add(&state->arena, &er_item(&state->identities.list, ErIdentity, at)->groups, group);
+		}
+		if (list_field(place, values, RE_DEPENDENCIES))
+		{
+			ErJsonWalk	pieces;
+			ErJson		piece;
+			uint32		piece_count = er_json_count(&values[RE_DEPENDENCIES]);
+
+			er_json_walk(&pieces, &values[RE_DEPENDENCIES]);
+			for (uint32 k = 0; k < piece_count; k++)
+			{
+				ErJson		pair[2];
+				Place		element_place = *place;
+				Need	   *need;
+				ErText		on;
+
+				if ((k & 0xFFF) == 0xFFF)
+					CHECK_FOR_INTERRUPTS();
+				er_json_next(&pieces, &piece);
+				if (piece.type != JENTRY_ISSTRING && piece.type != JENTRY_ISNUMERIC && piece.type != JENTRY_ISNULL)
+					wrong_element(&element_place, RE_DEPENDENCIES, k, &piece, "a string");
+				pair[1] = piece;
+				on = id_field(&element_place, pair, 1);
+				if (on.ptr == NULL)
+					continue;
+				er_valueset_add(&state->arena,
+								&er_item(&state->recommendations.list, ErRecommendation, group)->dependencies,
+								JENTRY_ISSTRING, on.ptr, on.len);
+				need = er_list_add(&report->arena, &report->needs, sizeof(Need));
+				need->group = group;
+				need->on = on;
+			}
+		}
+	}
+}
+
+static void
+read_deprioritized(Place *place, const ErJson *list, Recommendations *report)
+{
+	ErJson		element[2];
+	ErJsonWalk	walk;
+	uint32		count;
+
+	place->list = NULL;
+	place->keys = document_keys;
+	if (er_json_is_missing(list))
+		return;
+	if (!er_json_is_array(list))
+		wrong_field(place, DOC_DEPRIORITIZED, list, "an array of recommendation ids");
+	count = er_json_count(list);
+	er_json_walk(&walk, list);
+	for (uint32 i = 0; i < count; i++)
+	{
+		ErText		id;
+		uint64		hash;
+
+		if ((i & 0xFFF) == 0xFFF)
+			CHECK_FOR_INTERRUPTS();
+		er_json_next(&walk, &element[1]);
+		if (element[1].type != JENTRY_ISSTRING && element[1].type != JENTRY_ISNUMERIC && element[1].type != JENTRY_ISNULL)
+			wrong_element(place, DOC_DEPRIORITIZED, i, &element[1], "the id of a recommendation");
+		id = id_field(place, element, 1);
+		if (id.ptr == NULL)
+			continue;
+		hash = er_hash(id.ptr, id.len);
+		if (er_table_find(&report->dropped, sizeof(LocalId), id, hash) == ER_NONE)
+			er_table_add(&report->arena, &report->dropped, sizeof(LocalId), id, hash);
+	}
+}
+
+/* What can only be said when both lists are read: ids that were dropped but named nothing, and what depends on what. */
+static void
+finish_recommendations(ErConsolidation *state, Recommendations *report)
+{
+	for (uint32 i = 0; i < report->dropped.list.count; i++)
+	{
+		const LocalId *dropped = er_item(&report->dropped.list, LocalId, i);
+		ErSaying	nothing = {0, 4};
+
+		if (!dropped->used)
+			er_recommendation_take(state, &state->deprioritized, &nothing, dropped->id, ER_NONE);
+	}
+	for (uint32 i = 0; i < report->needs.count; i++)
+	{
+		const Need *need = er_item(&report->needs, Need, i);
+		ErRecommendation *group = er_item(&state->recommendations.list, ErRecommendation, need->group);
+		uint64		hash = er_hash(need->on.ptr, need->on.len);
+		uint32		at = er_table_find(&report->ids, sizeof(LocalId), need->on, hash);
+
+		if (at != ER_NONE)
+			er_idset_add(&state->arena, &group->needs, er_item(&report->ids.list, LocalId, at)->group);
+		else if (er_table_find(&report->dropped, sizeof(LocalId), need->on, hash) != ER_NONE)
+			er_valueset_add(&state->arena, &group->lost, JENTRY_ISSTRING, need->on.ptr, need->on.len);
+		else
+			er_valueset_add(&state->arena, &group->open, JENTRY_ISSTRING, need->on.ptr, need->on.len);
+	}
+}
+
+/* ---- fields ---- */
+
+static const ErJson *
+first_known(const ErJson *values, int a, int b)
+{
+	return er_json_is_missing(&values[a]) ? &values[b] : &values[a];
+}
+
+static inline ErText
+text_field(const Place *place, const ErJson *values, int field)
+{
+	const ErJson *value = &values[field];
+	ErText		text = {NULL, 0};
+
+	if (likely(value->type == JENTRY_ISSTRING))
+	{
+		if (value->len > 0 && ((unsigned char) value->ptr[0] > ' ' || !er_is_blank(value->ptr, value->len)))
+		{
+			text.ptr = value->ptr;
+			text.len = value->len;
+		}
+	}
+	else if (!er_json_is_missing(value))
+		wrong_field(place, field, value, "a string");
+	return text;
+}
+
+/* Both are checked, the first that is known is taken. */
+static inline ErText
+text_of_two(const Place *place, const ErJson *values, int first, int second)
+{
+	ErText		one = text_field(place, values, first);
+	ErText		two = text_field(place, values, second);
+
+	return one.ptr != NULL ? one : two;
+}
+
+/* An id is a string; a number is read as its text. */
+static ErText
+id_field(const Place *place, const ErJson *values, int field)
+{
+	ErText		text;
+
+	if (values[field].type == JENTRY_ISNUMERIC)
+	{
+		text.ptr = numeric_normalize((Numeric) values[field].ptr);
+		text.len = strlen(text.ptr);
+		return text;
+	}
+	return trim(text_field(place, values, field));
+}
+
+/* A confidence in units of 0.00000001, or -1. */
+static int64
+confidence_field(const Place *place, const ErJson *values, int field)
+{
+	const ErJson *value = &values[field];
+	int64		confidence;
+
+	if (er_json_is_missing(value))
+		return -1;
+	if (value->type != JENTRY_ISNUMERIC || !er_json_fixed8(value, &confidence) || confidence < 0 ||
+		confidence > INT64CONST(10000000000))
+		wrong_field(place, field, value, "a number from 0 to 1 or from 0 to 100");
+	return confidence;
+}
+
+static bool
+list_field(const Place *place, const ErJson *values, int field)
+{
+	if (er_json_is_missing(&values[field]))
+		return false;
+	if (!er_json_is_array(&values[field]))
+		wrong_field(place, field, &values[field], "an array");
+	return true;
+}
+
+/* One of the words in any case, as it stands in the list; other text as it is. */
+static ErText
+word_field(ErText text, const char *const *words)
+{
+	text = trim(text);
+	if (text.ptr != NULL)
+		for (; *words != NULL; words++)
+			if (same_word(text, *words))
+			{
+				text.ptr = *words;
+				break;
+			}
+	return text;
+}
+
+/* The text, but for case and space around it, is this word. */
+static bool
+same_word(ErText text, const char *word)
+{
+	text = trim(text);
+	for (uint32 i = 0; i < text.len; i++)
+		if (pg_ascii_tolower((unsigned char) text.ptr[i]) != (unsigned char) word[i])
+			return false;
+	return word[text.len] == '\0';
+}
+
+static ErText
+trim(ErText text)
+{
+	while (text.len > 0 && (text.ptr[0] == ' ' || (text.ptr[0] >= '\t' && text.ptr[0] <= '\r')))
+	{
+		text.ptr++;
+		text.len--;
+	}
+	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' ||
+							(text.ptr[text.len - 1] >= '\t' && text.ptr[text.len - 1] <= '\r')))
+		text.len--;
+	return text;
+}
+
+/* ---- errors ---- */
+
+void
+er_wrong(const char *path, const ErJson *value, const char *expected)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s is %s", path, er_json_describe(value)),
+			 errdetail("Expected %s.", expected),
+			 errhint("Correct the value, or leave it out: what is missing is unknown.")));
+}
+
+static void
+wrong_field(const Place *place, int field, const ErJson *value, const char *expected)
+{
+	er_wrong(place_path(place, field), value, expected);
+}
+
+static void
+wrong_element(const Place *place, int field, uint32 number, const ErJson *value, const char *expected)
+{
+	er_wrong(psprintf("%s[%u]", place_path(place, field), number), value, expected);
+}
+
+/* For example `exec-x: output.insights[3].title`; field 0 is the element itself. */
+static char *
+place_path(const Place *place, int field)
+{
+	StringInfoData path;
+
+	initStringInfo(&path);
+	appendStringInfoString(&path, place->path);
+	if (place->document != NULL)
+		appendStringInfoString(&path, place->document);
+	if (place->list != NULL)
+		appendStringInfo(&path, ".%s[%u]", place->list, place->number);
+	for (const ErJsonKey *key = place->keys; field != 0 && key->name != NULL; key++)
+		if (key->code == field)
+			appendStringInfo(&path, "%s%s", place->document != NULL ? "." : "", key->name);
+	return path.data;
+}

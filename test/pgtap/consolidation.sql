@@ -1,0 +1,148 @@
+-- Properties of the consolidation machine: order of input, workers, wrong documents, hostile documents.
+BEGIN;
+SELECT plan(30);
+
+-- ---- 400 reports of 8 modules, with everything in them ----
+CREATE TABLE public.consolidation_reports (n integer, id text, module text, at timestamptz, output jsonb, playbook jsonb);
+INSERT INTO public.consolidation_reports
+SELECT n, 'exec-' || n, 'module-' || n % 8, timestamptz '2026-01-01 00:00+00' + n * interval '17 minutes',
+       jsonb_build_object('confidence', n % 10 / 10.0,
+         'insights', (SELECT jsonb_agg(jsonb_build_object('id', 'i' || i, 'title', 'Title ' || (n * 7 + i * 13) % 97,
+              'description', 'said by ' || n % 5, 'severity', (ARRAY['high', 'medium', 'low', NULL])[1 + (n + i) % 4],
+              'category', (ARRAY['risk', 'gap', 'trend'])[1 + i % 3], 'confidence', (n * i) % 101 / 100.0,
+              'keywords', jsonb_build_array('k' || (n + i) % 40, 'K' || (n + i) % 40, 'word ' || i), 'evidence', jsonb_build_array('e' || n % 30, n % 3)))
+            FROM generate_series(1, 10) AS i),
+         'recommendations', (SELECT jsonb_agg(jsonb_build_object('id', 'r' || i, 'action',
+              (ARRAY['Increase', 'Reduce', 'Review'])[1 + (n + i) % 3] || ' thing ' || (n + i * 3) % 23,
+              'impact', (ARRAY['high', 'low', 'some'])[1 + n % 3], 'effort', (ARRAY['low', 'high'])[1 + i % 2],
+              'rationale', 'because of word ' || i, 'dependencies', jsonb_build_array('r' || (i + 1) % 6, 'thing')))
+            FROM generate_series(1, 5) AS i)),
+       CASE WHEN n % 3 = 0 THEN jsonb_build_object('deprioritized', jsonb_build_array('r' || n % 6), 'councilPrompt',
+            'Consider it. We recommend plan ' || n % 15 || '. And suggest more.',
+            'insights', jsonb_build_array(jsonb_build_object('id', 'i1', 'title', 'Title ' || n % 97, 'severity', 'high'))) END
+  FROM generate_series(1, 400) AS n;
+CREATE FUNCTION pg_temp.everything() RETURNS jsonb LANGUAGE sql AS $$
+    SELECT execreport.consolidate_exec_reports(id, module, at, output, playbook,
+             '{"excluded_keywords": ["thing 7"], "use_case_exclusions": [{"value": "review some thing", "match_type": "semantic"}]}',
+             '2026-01-20 00:00+00')
+      FROM public.consolidation_reports $$;
+SET LOCAL max_parallel_workers_per_gather = 0;
+CREATE TEMP TABLE expected AS
+SELECT pg_temp.everything() AS everything,
+       (SELECT execreport.consolidate_insights(id, module, at, output, playbook) FROM public.consolidation_reports) AS insights,
+       (SELECT execreport.consolidate_recommendations(id, module, at, output, playbook) FROM public.consolidation_reports) AS recommendations;
+
+SELECT ok(everything::text::jsonb = everything AND everything::text::jsonb::text = everything::text, 'what is written is sound jsonb')
+  FROM expected;
+SELECT is(everything->'insights', insights, 'insights alone are the insights of everything') FROM expected;
+SELECT ok(jsonb_array_length(everything->'recommendations') > 50 AND jsonb_array_length(everything->'deprioritized') > 20,
+          'the reports have something of everything') FROM expected;
+SELECT is((SELECT array_agg(DISTINCT c->>'kind' ORDER BY c->>'kind') FROM jsonb_array_elements(everything->'recommendations') AS r,
+           jsonb_array_elements(r->'conflicts') AS c),
+          ARRAY['dependency', 'deprioritized', 'exclusion', 'opposite'], 'all four kinds of conflict are there') FROM expected;
+
+-- jsonb that others wrote and ours are the same, byte for byte
+SELECT is(md5(jsonb_send(everything)), md5(jsonb_send(everything::text::jsonb)), 'the same on the wire') FROM expected;
+SELECT is(pg_column_size(everything || '{}'::jsonb), pg_column_size(everything::text::jsonb || '{}'::jsonb), 'the same size') FROM expected;
+SELECT ok(everything @> jsonb_build_object('modulesIncluded', jsonb_build_array('module-3')) AND
+          everything #>> '{insights,40,position}' = '41' AND everything #> '{insights,96}' IS NOT NULL, 'jsonb operators find their way in it')
+  FROM expected;
+
+-- ---- order ----
+SELECT is((SELECT execreport.consolidate_exec_reports(id, module, at, output, playbook,
+             '{"excluded_keywords": ["thing 7"], "use_case_exclusions": [{"value": "review some thing", "match_type": "semantic"}]}',
+             '2026-01-20 00:00+00' ORDER BY md5(n || round::text)) FROM public.consolidation_reports), everything,
+          'shuffled ' || round) FROM expected, generate_series(1, 5) AS round;
+SELECT is((SELECT execreport.consolidate_exec_reports(id, module, at, output, playbook,
+             '{"excluded_keywords": ["thing 7"], "use_case_exclusions": [{"value": "review some thing", "match_type": "semantic"}]}',
+             '2026-01-20 00:00+00' ORDER BY n DESC) FROM public.consolidation_reports), everything, 'backwards') FROM expected;
+
+-- ---- workers ----
+SET LOCAL max_parallel_workers_per_gather = 3;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+ALTER TABLE public.consolidation_reports SET (parallel_workers = 3);
+CREATE FUNCTION pg_temp.plan_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE line text; plan text := ''; BEGIN FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP plan := plan || line; END LOOP; RETURN plan; END $$;
+SELECT ok(pg_temp.plan_of('SELECT execreport.consolidate_insights(id, module, at, output, playbook) FROM public.consolidation_reports')
+          ~ 'Finalize Aggregate.*Gather.*Partial Aggregate', 'the aggregate runs in workers');
+SELECT is(pg_temp.everything(), everything, 'with workers: everything') FROM expected;
+SELECT is((SELECT execreport.consolidate_insights(id, module, at, output, playbook) FROM public.consolidation_reports), insights,
+          'with workers: insights') FROM expected;
+SELECT is((SELECT execreport.consolidate_recommendations(id, module, at, output, playbook) FROM public.consolidation_reports),
+          recommendations, 'with workers: recommendations') FROM expected;
+SET LOCAL parallel_leader_participation = off;
+SELECT is(pg_temp.everything(), everything, 'with workers alone') FROM expected;
+SELECT is((SELECT count(*) FROM (SELECT execreport.consolidate_exec_reports(id, module, at, output, playbook, NULL, now()) AS all_of
+            FROM public.consolidation_reports GROUP BY n % 20) AS g WHERE jsonb_array_length(all_of->'insights') > 0), 20::bigint, 'grouped, with workers');
+SET LOCAL max_parallel_workers_per_gather = 0;
+SELECT is((SELECT all_of FROM (SELECT execreport.consolidate_insights(id, module, at, output, playbook) OVER (ORDER BY n) AS all_of, n
+            FROM public.consolidation_reports WHERE n <= 30) AS w WHERE n = 30),
+          (SELECT execreport.consolidate_insights(id, module, at, output, playbook) FROM public.consolidation_reports WHERE n <= 30),
+          'as a window: a final step leaves the state as it was');
+
+-- ---- wrong documents: every value at every path ----
+CREATE TEMP TABLE bad_values AS
+SELECT v::jsonb AS value FROM unnest(ARRAY['null', 'true', 'false', '0', '-1', '42', '1e400', '-1e-400', '0.000000000000000000001', '""', '" "', '"text"',
+    '"\u0001\u001f\u007f"', '"\ud83d\ude00"', '[]', '[null]', '[[]]', '[{}]', '[1]', '["x", 2]', '{}', '{"id": {}}', '{"a": [{"b": []}]}']) AS v
+UNION ALL SELECT (repeat('[', 5000) || repeat(']', 5000))::jsonb
+UNION ALL SELECT to_jsonb(repeat('long ', 20000));
+CREATE TEMP TABLE bad_reports AS
+SELECT path, value, jsonb_set('{"id": "exec-x", "moduleId": "m", "executedAt": "2026-01-01T00:00:00Z",
+   "output": {"moduleId": "m", "confidence": 0.5, "insights": [{"title": "t", "keywords": ["k"], "evidence": ["e"]}],
+              "recommendations": [{"id": "r", "action": "a", "dependencies": ["r"]}]},
+   "playbookResult": {"insights": [{"title": "t"}], "recommendations": [{"id": "s"}], "deprioritized": ["s"], "councilPrompt": "We recommend it."}}',
+   path::text[], value, true) AS report
+  FROM bad_values, unnest(ARRAY['{id}', '{moduleId}', '{executedAt}', '{output}', '{playbookResult}', '{output,insights}', '{output,recommendations}',
+    '{output,confidence}', '{output,insights,0}', '{output,insights,0,id}', '{output,insights,0,title}', '{output,insights,0,message}',
+    '{output,insights,0,type}', '{output,insights,0,category}', '{output,insights,0,severity}', '{output,insights,0,priority}',
+    '{output,insights,0,description}', '{output,insights,0,content}', '{output,insights,0,confidence}', '{output,insights,0,keywords}',
+    '{output,insights,0,keywords,0}', '{output,insights,0,evidence}', '{output,insights,0,evidence,0}', '{output,insights,0,dataPoint}',
+    '{output,recommendations,0}', '{output,recommendations,0,id}', '{output,recommendations,0,action}', '{output,recommendations,0,rationale}',
+    '{output,recommendations,0,impact}', '{output,recommendations,0,effort}', '{output,recommendations,0,timeline}', '{output,recommendations,0,theme}',
+    '{output,recommendations,0,dependencies}', '{output,recommendations,0,dependencies,0}', '{playbookResult,insights}',
+    '{playbookResult,recommendations}', '{playbookResult,deprioritized}', '{playbookResult,deprioritized,0}', '{playbookResult,councilPrompt}']) AS path;
+CREATE FUNCTION pg_temp.tried(how text, report jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE result jsonb;
+BEGIN
+    CASE how
+        WHEN 'insights' THEN result := execreport.consolidate_insights(jsonb_build_array(report));
+        WHEN 'recommendations' THEN result := execreport.consolidate_recommendations(jsonb_build_array(report));
+        WHEN 'everything' THEN result := execreport.consolidate_exec_reports(jsonb_build_array(report));
+        WHEN 'aggregate' THEN SELECT execreport.consolidate_exec_reports(report->>'id', report->>'moduleId', now(), report->'output',
+            report->'playbookResult', '{"excluded_keywords": ["x"]}', now()) INTO result;
+        WHEN 'scope' THEN result := execreport.consolidate_exec_reports('[{"id": "x", "moduleId": "m", "output": {"recommendations": [{"action": "buy x"}]}}]', report);
+    END CASE;
+    RETURN CASE WHEN result::text::jsonb = result THEN 'ok' ELSE 'unsound' END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+SELECT cmp_ok((SELECT count(*) FROM bad_reports), '>', 900::bigint, 'more than 900 wrong documents for each function');
+SELECT is((SELECT string_agg(DISTINCT outcome, E'\n') FROM (SELECT pg_temp.tried(how, report) AS outcome FROM bad_reports) AS o
+            WHERE outcome <> 'ok' AND outcome !~ '^22023 (reports\[0\]\.?|exec-x: |[^ ]+: |)(id|moduleId|executedAt|output|playbookResult)?[][a-zA-Z0-9.]* is '), NULL,
+          how || ': an answer, or an error that names the path')
+  FROM unnest(ARRAY['insights', 'recommendations', 'everything', 'aggregate']) AS how;
+SELECT is(pg_temp.tried('everything', jsonb_set('{"id": "e", "moduleId": "m", "output": {"insights": [{}, {}]}}', '{output,insights,1,title}', '[]')),
+          '22023 reports[0].output.insights[1].title is an array', 'the path is the right one');
+SELECT is((SELECT string_agg(DISTINCT outcome, E'\n') FROM (SELECT pg_temp.tried('scope', jsonb_set(
+              '{"excluded_keywords": ["x"], "keyword_exclusions": [{"value": "x"}]}', path::text[], value, true)) AS outcome
+              FROM bad_values, unnest(ARRAY['{excluded_keywords}', '{excluded_keywords,0}', '{excludedUseCases}', '{keyword_exclusions}', '{keyword_exclusions,0}',
+                '{keyword_exclusions,0,value}', '{keyword_exclusions,0,match_type}', '{keyword_exclusions,0,matchType}', '{keyword_exclusions,0,semantic_sensitivity}', '{keyword_exclusions,0,expires_at}']) AS path) AS o
+            WHERE outcome <> 'ok' AND outcome !~ '^22023 negative_scope\.'), NULL, 'a wrong scope: an answer, or an error that names the path');
+
+-- ---- hostile documents: quadratic work would take hours here ----
+SET LOCAL statement_timeout = '5min';
+SELECT is(jsonb_array_length(execreport.consolidate_insights(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output', jsonb_build_object('insights', jsonb_build_array(
+           jsonb_build_object('title', 't', 'keywords', (SELECT jsonb_agg('keyword ' || i) FROM generate_series(1, 100000) AS i),
+                              'evidence', (SELECT jsonb_agg('evidence ' || i) FROM generate_series(1, 100000) AS i)))))))->0->'relatedKeywords'),
+       100000, 'one group with 100,000 keywords and as much evidence');
+SELECT is((SELECT max(jsonb_array_length(r->'conflicts')) FROM jsonb_array_elements(
+           execreport.consolidate_recommendations(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output', jsonb_build_object('recommendations',
+           (SELECT jsonb_agg(jsonb_build_object('id', i, 'action', CASE WHEN i % 2 = 0 THEN 'increase' ELSE 'reduce' END || repeat(' the', i % 500) || ' budget' || repeat(' our', i / 500),
+                             'dependencies', jsonb_build_array(i + 1, 'none'))) FROM generate_series(1, 20000) AS i)))))) AS r), 22,
+       '20,000 opposite actions on one object: 20 of them are listed, beside what is missing');
+SELECT is(execreport.consolidate_insights(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output', jsonb_build_object('insights', jsonb_build_array(
+           jsonb_build_object('title', repeat(U&'\0301\0327', 300000)))))))->0->'occurrences', '1', 'half a million combining marks');
+SELECT * FROM finish();
+ROLLBACK;
