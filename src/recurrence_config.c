@@ -503,7 +503,8 @@ static void
 demand(const GivenKey *given, Key key, const char *name, const char *detail)
 {
 	if (given[key].name == NULL)
-		er_fault(NULL, ERRCODE_INVALID_PARAMETER_VALUE, name, psprintf("schedule has no \"%s\"", name), detail, EXAMPLE);
+		er_fault(NULL, ERRCODE_INVALID_PARAMETER_VALUE, name, psprintf("schedule has no \"%s\"", name), detail,
+				 key == KEY_START_DATE ? "Write \"startDate\": \"2025-01-31\"." : EXAMPLE);
 }
 
 static void

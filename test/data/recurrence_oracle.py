@@ -7,7 +7,7 @@ drift apart. Runs are found by asking every single day whether it belongs to the
 clocks nobody changes any more.
 
     recurrence_oracle.py            writes the files into this folder
-    recurrence_oracle.py --print    prints configurations and next runs as JSON lines, for recurrence_peers.mjs
+    recurrence_oracle.py --print    prints schedules and next runs as JSON lines, for recurrence_peers.mjs
 """
 import calendar
 import hashlib
@@ -161,12 +161,23 @@ def runs(config, after, many):
     return [(x - EPOCH) // timedelta(seconds=1) for x in ordered if x > after][:many]
 
 
+def comparable(config, after):
+    """The schedule as far as cron and RRULE can say it: their own ways with gaps, overlaps and short months."""
+    if config["frequency"] == "once":
+        return
+    plain = {key: config[key] for key in ("frequency", "timezone", "time", "daysOfWeek", "dayOfMonth") if key in config}
+    plain["monthEnd"] = "skip"
+    yield plain, after
+    if "interval" in config:
+        yield {**plain, "interval": config["interval"], "startDate": config["startDate"]}, after
+
+
 def main():
     if "--print" in sys.argv:
         for n in range(CASES):
-            config, after = configuration(n)
-            found = runs(config, after, 1)
-            print(json.dumps({"n": n, "config": config, "after": after, "next": found[0] if found else None}))
+            for config, after in comparable(*configuration(n)):
+                found = runs(config, after, 1)
+                print(json.dumps({"config": config, "after": after, "next": found[0] if found else None}))
         return
     folder = pathlib.Path(__file__).parent
     digest = hashlib.md5()
