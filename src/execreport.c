@@ -18,6 +18,12 @@ char	   *er_user_id = NULL;
 int			er_data_lag_days = 0;
 char	   *er_feature_flags = NULL;
 
+static int	max_concurrent_backfills = 5;
+static int	max_parallel_segments = 10;
+static int	max_active_schedules = 100;
+static int	min_schedule_interval = 3600;
+static int	max_submits_per_minute = 60;
+
 void
 _PG_init(void)
 {
@@ -41,5 +47,22 @@ _PG_init(void)
 							   "They stand above the built-in defaults and below what is stored for a tenant or a user.",
 							   &er_feature_flags, "",
 							   PGC_SUSET, 0, er_check_feature_flags, er_assign_feature_flags, NULL);
+
+	/* limits of submit_report(), read in SQL */
+	DefineCustomIntVariable("execreport.max_concurrent_backfills",
+							"How many unfinished backfills a user may have.",
+							NULL, &max_concurrent_backfills, 5, 1, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_parallel_segments",
+							"How many segments of a submitted backfill may run at once.",
+							NULL, &max_parallel_segments, 10, 1, 10, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_active_schedules",
+							"How many active schedules a user may have.",
+							NULL, &max_active_schedules, 100, 1, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.min_schedule_interval",
+							"The shortest time between two runs of a schedule.",
+							NULL, &min_schedule_interval, 3600, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_submits_per_minute",
+							"How many reports a user may submit within a minute.",
+							NULL, &max_submits_per_minute, 60, 1, 10000, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 }
