@@ -13,6 +13,8 @@ SQL_PARTS = schema \
 	consolidation \
 	flags \
 	configurations exec_reports master_reports \
+	workflows \
+	backfill backfill_queue \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
