@@ -40,13 +40,14 @@ CREATE INDEX report_submissions_schedule_idx ON execreport.report_submissions (t
 COMMENT ON TABLE execreport.report_submissions IS
 'Reports that were submitted: the document as it counted, what was made of it, and the answer that a repeated request gets.';
 
--- One row per user: who holds its lock submits, so limits hold exactly.
 CREATE TABLE execreport._submit_rates (
     tenant_id integer NOT NULL,
     user_id   text NOT NULL,
     recent    timestamptz[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, user_id)
 );
+COMMENT ON TABLE execreport._submit_rates IS
+'When a user submitted within the last minute. Whoever submits holds the lock of its row, so limits hold exactly.';
 
 ALTER TABLE execreport.report_drafts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON execreport.report_drafts

@@ -139,11 +139,10 @@ BEGIN ATOMIC
         SELECT c.collection_id
           FROM wish AS w
           JOIN execreport.report_data_collections AS c ON c.tenant_id = w.tenant AND c.workflow_id = w.workflow
-          LEFT JOIN execreport.report_submissions AS s ON s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id
          WHERE c.status IN ('pending', 'in_progress') AND c.control <> 'cancelled'
            AND c.start_date = (w.collect ->> 'startDate')::date AND c.end_date = (w.collect ->> 'endDate')::date
            AND c.segmentation_config ->> 'type' = w.collect ->> 'type' AND c.segmentation_config ->> 'align' = w.collect ->> 'align'
-           AND coalesce(s.document -> 'parameters', '{}') = coalesce(w.document -> 'parameters', '{}')
+           AND c.parameters = coalesce(w.document -> 'parameters', '{}')
          ORDER BY c.collection_id LIMIT 1
     ), same_schedule AS (
         SELECT d.schedule_id
@@ -325,7 +324,7 @@ BEGIN
                       ELSE jsonb_build_object('type', 'custom', 'startDate', collect -> 'startDate', 'endDate', collect -> 'endDate') END,
             jsonb_build_object('type', collect -> 'type', 'align', collect -> 'align', 'parallel_limit', collect -> 'parallelLimit',
                                'retry_failed', collect -> 'retryFailed'),
-            (collect ->> 'startDate')::date, (collect ->> 'endDate')::date, NULL);
+            (collect ->> 'startDate')::date, (collect ->> 'endDate')::date, NULL, coalesce(wish -> 'parameters', '{}'));
     END IF;
     IF kind <> 'once' THEN
         schedule := execreport.create_schedule(workflow, wish -> 'scheduleConfig', execreport._builder_run_parameters(wish),
@@ -369,7 +368,8 @@ BEGIN
     SELECT d.start_date, d.end_date INTO span
       FROM execreport.calculate_lookback_dates(coalesce(run.parameters -> 'lookbackConfig', '{}'), run.day) AS d;
     RETURN execreport._new_collection(tenant, run.workflow_id, coalesce(run.parameters -> 'lookbackConfig', '{}'),
-        coalesce(run.parameters -> 'segmentationConfig', '{}'), span.start_date, span.end_date, 'run:' || collect_schedule_run.run_id);
+        coalesce(run.parameters -> 'segmentationConfig', '{}'), span.start_date, span.end_date, 'run:' || collect_schedule_run.run_id,
+        coalesce(run.parameters -> 'parameters', '{}'));
 END
 $$;
 COMMENT ON FUNCTION execreport.collect_schedule_run(uuid) IS
