@@ -14,7 +14,8 @@ SQL_PARTS = schema \
 	flags \
 	configurations exec_reports master_reports \
 	workflows \
-	backfill backfill_queue \
+	backfill backfill_queue schedules \
+	report_builder report_builder_plan report_builder_submit \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \

@@ -98,33 +98,35 @@ END;
 COMMENT ON FUNCTION execreport._camel_case(text) IS 'look_back_days as lookBackDays; anything else as it is.';
 
 CREATE FUNCTION execreport._builder_members(document jsonb, path text, known text[]) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    WITH given AS (
-        SELECT e.key, execreport._camel_case(e.key) AS name, e.value
-          FROM jsonb_each(CASE WHEN jsonb_typeof(_builder_members.document) = 'object' THEN _builder_members.document ELSE '{}' END) AS e
-         WHERE e.value <> 'null'
-    ), fault AS (
-        SELECT min(g.key) AS key,
-               CASE WHEN bool_or(g.name <> ALL (_builder_members.known)) THEN format('unknown key "%s"', left(min(g.key), 64))
-                    ELSE format('"%s" and "%s" differ', min(g.key), max(g.key)) END AS message,
-               CASE WHEN bool_or(g.name <> ALL (_builder_members.known))
-                    THEN jsonb_build_object('allowed', to_jsonb(_builder_members.known))
-                    ELSE jsonb_build_object('hint', 'Keep one of the two keys.') END AS details
-          FROM given AS g
-         GROUP BY g.name
-        HAVING bool_or(g.name <> ALL (_builder_members.known)) OR count(DISTINCT g.value) > 1
-         ORDER BY 1 LIMIT 20
-    )
-    SELECT jsonb_build_object(
-        'members', (SELECT coalesce(jsonb_object_agg(g.name, g.value), '{}') FROM given AS g WHERE g.name = ANY (_builder_members.known)),
-        'errors', CASE WHEN jsonb_typeof(_builder_members.document) = 'object'
-            THEN (SELECT coalesce(jsonb_agg(execreport._builder_error('INVALID_DOCUMENT',
-                                                _builder_members.path || left(f.key, 64), f.message, f.details) ORDER BY f.key), '[]')
-                    FROM fault AS f)
-            ELSE jsonb_build_array(execreport._builder_error('INVALID_DOCUMENT', coalesce(nullif(rtrim(_builder_members.path, '.'), ''), '$'),
-                'must be a JSON object, not ' || coalesce(jsonb_typeof(_builder_members.document), 'null'))) END);
-END;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        WITH given AS (
+            SELECT e.key, execreport._camel_case(e.key) AS name, e.value
+              FROM jsonb_each(CASE WHEN jsonb_typeof(_builder_members.document) = 'object' THEN _builder_members.document ELSE '{}' END) AS e
+             WHERE e.value <> 'null'
+        ), fault AS (
+            SELECT min(g.key) AS key,
+                   CASE WHEN bool_or(g.name <> ALL (_builder_members.known)) THEN format('unknown key "%s"', left(min(g.key), 64))
+                        ELSE format('"%s" and "%s" differ', min(g.key), max(g.key)) END AS message,
+                   CASE WHEN bool_or(g.name <> ALL (_builder_members.known))
+                        THEN jsonb_build_object('allowed', to_jsonb(_builder_members.known))
+                        ELSE jsonb_build_object('hint', 'Keep one of the two keys.') END AS details
+              FROM given AS g
+             GROUP BY g.name
+            HAVING bool_or(g.name <> ALL (_builder_members.known)) OR count(DISTINCT g.value) > 1
+             ORDER BY 1 LIMIT 20
+        )
+        SELECT jsonb_build_object(
+            'members', (SELECT coalesce(jsonb_object_agg(g.name, g.value), '{}') FROM given AS g WHERE g.name = ANY (_builder_members.known)),
+            'errors', CASE WHEN jsonb_typeof(_builder_members.document) = 'object'
+                THEN (SELECT coalesce(jsonb_agg(execreport._builder_error('INVALID_DOCUMENT',
+                                                    _builder_members.path || left(f.key, 64), f.message, f.details) ORDER BY f.key), '[]')
+                        FROM fault AS f)
+                ELSE jsonb_build_array(execreport._builder_error('INVALID_DOCUMENT', coalesce(nullif(rtrim(_builder_members.path, '.'), ''), '$'),
+                    'must be a JSON object, not ' || coalesce(jsonb_typeof(_builder_members.document), 'null'))) END));
+END
+$$;
 COMMENT ON FUNCTION execreport._builder_members(jsonb, text, text[]) IS
 'Reads an object at the door: {"members": its members under camelCase keys, nulls left out, "errors": unknown keys and
 keys that stand there in two spellings with different values}. path: put before the keys.';
@@ -145,27 +147,29 @@ COMMENT ON FUNCTION execreport._builder_whole(jsonb, text, text, text, integer, 
 'The errors ([] or one) of a member that must be a whole number within bounds; absent is right.';
 
 CREATE FUNCTION execreport._builder_workflow(members jsonb, required boolean) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    WITH given AS (
-        SELECT members -> 'workflowId' AS value,
-               CASE WHEN jsonb_typeof(members -> 'workflowId') = 'string'
-                     AND members ->> 'workflowId' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                    THEN (members ->> 'workflowId')::uuid END AS id
-    ), found AS (
-        SELECT g.value, g.id, w.name
-          FROM given AS g
-          LEFT JOIN execreport.workflows AS w ON w.tenant_id = execreport.current_tenant() AND w.workflow_id = g.id
-    )
-    SELECT jsonb_build_object('id', f.id, 'name', f.name, 'errors',
-        CASE WHEN f.name IS NOT NULL OR f.value IS NULL AND NOT required THEN '[]'
-             WHEN f.value IS NULL THEN jsonb_build_array(execreport._builder_error('INVALID_WORKFLOW', 'workflowId', 'is missing'))
-             WHEN f.id IS NULL THEN jsonb_build_array(execreport._builder_error('INVALID_WORKFLOW', 'workflowId',
-                                        'must be a uuid, not ' || left(f.value::text, 64)))
-             ELSE jsonb_build_array(execreport._builder_error('UNKNOWN_WORKFLOW', 'workflowId',
-                      'workflow ' || f.id || ' does not exist')) END)
-      FROM found AS f;
-END;
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        WITH given AS (
+            SELECT members -> 'workflowId' AS value,
+                   CASE WHEN jsonb_typeof(members -> 'workflowId') = 'string'
+                         AND members ->> 'workflowId' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                        THEN (members ->> 'workflowId')::uuid END AS id
+        ), found AS (
+            SELECT g.value, g.id, w.name
+              FROM given AS g
+              LEFT JOIN execreport.workflows AS w ON w.tenant_id = execreport.current_tenant() AND w.workflow_id = g.id
+        )
+        SELECT jsonb_build_object('id', f.id, 'name', f.name, 'errors',
+            CASE WHEN f.name IS NOT NULL OR f.value IS NULL AND NOT required THEN '[]'
+                 WHEN f.value IS NULL THEN jsonb_build_array(execreport._builder_error('INVALID_WORKFLOW', 'workflowId', 'is missing'))
+                 WHEN f.id IS NULL THEN jsonb_build_array(execreport._builder_error('INVALID_WORKFLOW', 'workflowId',
+                                            'must be a uuid, not ' || left(f.value::text, 64)))
+                 ELSE jsonb_build_array(execreport._builder_error('UNKNOWN_WORKFLOW', 'workflowId',
+                          'workflow ' || f.id || ' does not exist')) END)
+          FROM found AS f);
+END
+$$;
 COMMENT ON FUNCTION execreport._builder_workflow(jsonb, boolean) IS
 'The workflow of a document: {"id", "name", "errors"}. Another tenant''s workflow does not exist.';
 

@@ -67,24 +67,26 @@ COMMENT ON FUNCTION execreport._builder_time(jsonb, timestamptz) IS
 An asOf that is a day is its first instant.';
 
 CREATE FUNCTION execreport._builder_lookback(members jsonb, required boolean, day date) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE WHEN required AND NOT members ? 'lookbackConfig' THEN jsonb_build_object('errors', jsonb_build_array(
-            execreport._builder_error('INVALID_LOOKBACK_RANGE', 'lookbackConfig', 'is missing', '{"hint": "Write {} for the last 7 days."}')))
-        ELSE jsonb_build_object(
-        'window', c.result -> 'window', 'days', c.result -> 'days',
-        'errors', (SELECT coalesce(jsonb_agg(execreport._builder_error(e.fault ->> 'code',
-                       CASE e.fault ->> 'path' WHEN '$' THEN 'lookbackConfig' WHEN 'as_of' THEN 'asOf'
-                            ELSE 'lookbackConfig.' || (e.fault ->> 'path') END,
-                       e.fault ->> 'message',
-                       CASE WHEN e.fault ->> 'code' = 'INVALID_LOOKBACK_RANGE' THEN '{}'
-                            ELSE jsonb_build_object('requestedDays', c.result -> 'days', 'maximumDays', c.result -> 'maxDays',
-                                     'earliestStart', c.result -> 'earliestStart', 'latestEnd', c.result -> 'latestEnd') END)
-                       ORDER BY e.n), '[]')
-                     FROM jsonb_array_elements(c.result -> 'errors') WITH ORDINALITY AS e(fault, n))) END
-      FROM (SELECT execreport.check_lookback(coalesce(_builder_lookback.members -> 'lookbackConfig', '{}'),
-                                             _builder_lookback.day)) AS c(result);
-END;
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN required AND NOT members ? 'lookbackConfig' THEN jsonb_build_object('errors', jsonb_build_array(
+                execreport._builder_error('INVALID_LOOKBACK_RANGE', 'lookbackConfig', 'is missing', '{"hint": "Write {} for the last 7 days."}')))
+            ELSE jsonb_build_object(
+            'window', c.result -> 'window', 'days', c.result -> 'days',
+            'errors', (SELECT coalesce(jsonb_agg(execreport._builder_error(e.fault ->> 'code',
+                           CASE e.fault ->> 'path' WHEN '$' THEN 'lookbackConfig' WHEN 'as_of' THEN 'asOf'
+                                ELSE 'lookbackConfig.' || (e.fault ->> 'path') END,
+                           e.fault ->> 'message',
+                           CASE WHEN e.fault ->> 'code' = 'INVALID_LOOKBACK_RANGE' THEN '{}'
+                                ELSE jsonb_build_object('requestedDays', c.result -> 'days', 'maximumDays', c.result -> 'maxDays',
+                                         'earliestStart', c.result -> 'earliestStart', 'latestEnd', c.result -> 'latestEnd') END)
+                           ORDER BY e.n), '[]')
+                         FROM jsonb_array_elements(c.result -> 'errors') WITH ORDINALITY AS e(fault, n))) END
+          FROM (SELECT execreport.check_lookback(coalesce(_builder_lookback.members -> 'lookbackConfig', '{}'),
+                                                 _builder_lookback.day)) AS c(result));
+END
+$$;
 COMMENT ON FUNCTION execreport._builder_lookback(jsonb, boolean, date) IS
 'The window of lookbackConfig: {"window", "days", "errors"} as check_lookback() finds them. Absent it is {}, the last 7 days,
 or an error when it is required.';
@@ -274,21 +276,23 @@ COMMENT ON FUNCTION execreport._builder_parameters(jsonb) IS
 'Whether parameters can be handed on: {"errors", "warnings"}. A name in two spellings is an error, for nobody could say which counts.';
 
 CREATE FUNCTION execreport._builder_door(document jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    WITH door AS (
-        SELECT execreport._builder_members(_builder_door.document, '', execreport._builder_keys() || '{requestKey,draftId}') AS d
-    ), draft AS (
-        SELECT d, r.document,
-               CASE WHEN NOT d -> 'members' ? 'draftId' OR r.draft_id IS NOT NULL THEN '[]'
-                    ELSE jsonb_build_array(execreport._builder_error('UNKNOWN_DRAFT', 'draftId',
-                             'draft ' || left((d #> '{members,draftId}')::text, 64) || ' does not exist')) END AS errors
-          FROM door
-          LEFT JOIN execreport.report_drafts AS r ON r.tenant_id = execreport.current_tenant()
-           AND r.user_id = execreport.current_user_id() AND r.draft_id::text = lower(d #>> '{members,draftId}')
-    )
-    SELECT jsonb_build_object('members', coalesce(document, '{}') || (d -> 'members'), 'errors', (d -> 'errors') || errors) FROM draft;
-END;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        WITH door AS (
+            SELECT execreport._builder_members(_builder_door.document, '', execreport._builder_keys() || '{requestKey,draftId}') AS d
+        ), draft AS (
+            SELECT d, r.document AS kept,
+                   CASE WHEN NOT d -> 'members' ? 'draftId' OR r.draft_id IS NOT NULL THEN '[]'
+                        ELSE jsonb_build_array(execreport._builder_error('UNKNOWN_DRAFT', 'draftId',
+                                 'draft ' || left((d #> '{members,draftId}')::text, 64) || ' does not exist')) END AS errors
+              FROM door
+              LEFT JOIN execreport.report_drafts AS r ON r.tenant_id = execreport.current_tenant()
+               AND r.user_id = execreport.current_user_id() AND r.draft_id::text = lower(d #>> '{members,draftId}')
+        )
+        SELECT jsonb_build_object('members', coalesce(kept, '{}') || (d -> 'members'), 'errors', (d -> 'errors') || errors) FROM draft);
+END
+$$;
 COMMENT ON FUNCTION execreport._builder_door(jsonb) IS
 'The members of a document, over those of the draft that its draftId names: {"members", "errors"}.';
 
@@ -313,6 +317,10 @@ DECLARE
     warnings jsonb := parameters -> 'warnings';
 BEGIN
     errors := (door -> 'errors') || (moment -> 'errors') || (workflow -> 'errors') || (parameters -> 'errors');
+    IF m ? 'requestKey' AND (jsonb_typeof(m -> 'requestKey') <> 'string' OR length(m ->> 'requestKey') NOT BETWEEN 1 AND 200) THEN
+        errors := errors || execreport._builder_error('INVALID_REQUEST_KEY', 'requestKey',
+                                'must be a text of 1 to 200 characters, not ' || left((m -> 'requestKey')::text, 64));
+    END IF;
     IF jsonb_typeof(m -> 'scheduleType') <> 'string' OR kind NOT IN ('once', 'scheduled', 'backfill_with_schedule') THEN
         errors := errors || execreport._builder_error('INVALID_SCHEDULE_TYPE', 'scheduleType', 'is unknown: ' || left((m -> 'scheduleType')::text, 64),
                                 '{"allowed": ["once", "scheduled", "backfill_with_schedule"]}');

@@ -24,19 +24,21 @@ END;
 COMMENT ON FUNCTION execreport._builder_range(jsonb) IS 'The window of a plan as a form shows it; NULL when nothing is collected.';
 
 CREATE FUNCTION execreport._builder_points(plan jsonb) RETURNS bigint
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT ceil((plan #>> '{lookback,days}')::numeric * coalesce((
-        SELECT sum(s.row_count) / sum(s.segment_end - s.segment_start + 1)
-          FROM execreport.report_data_collections AS c
-          JOIN execreport.report_data_segments AS s ON s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id
-         WHERE c.tenant_id = execreport.current_tenant() AND c.collection_id = (
-               SELECT last.collection_id FROM execreport.report_data_collections AS last
-                WHERE last.tenant_id = execreport.current_tenant() AND last.workflow_id = (plan ->> 'workflowId')::uuid
-                  AND last.status IN ('completed', 'partial')
-                ORDER BY last.collection_id DESC LIMIT 1)
-           AND s.status = 'completed' AND s.row_count IS NOT NULL), 1))::bigint;
-END;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT ceil((plan #>> '{lookback,days}')::numeric * coalesce((
+            SELECT sum(s.row_count) / sum(s.segment_end - s.segment_start + 1)
+              FROM execreport.report_data_collections AS c
+              JOIN execreport.report_data_segments AS s ON s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id
+             WHERE c.tenant_id = execreport.current_tenant() AND c.collection_id = (
+                   SELECT last.collection_id FROM execreport.report_data_collections AS last
+                    WHERE last.tenant_id = execreport.current_tenant() AND last.workflow_id = (plan ->> 'workflowId')::uuid
+                      AND last.status IN ('completed', 'partial')
+                    ORDER BY last.collection_id DESC LIMIT 1)
+               AND s.status = 'completed' AND s.row_count IS NOT NULL), 1))::bigint);
+END
+$$;
 COMMENT ON FUNCTION execreport._builder_points(jsonb) IS
 'How many rows the window will have: as many a day as the workflow''s newest finished backfill had, one a day when there is none.';
 
@@ -129,55 +131,57 @@ COMMENT ON FUNCTION execreport._builder_run_parameters(jsonb) IS
 'What a schedule keeps for its runs: {"parameters", "lookbackConfig", "segmentationConfig"}.';
 
 CREATE FUNCTION execreport._builder_conflicts(plan jsonb) RETURNS jsonb
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    WITH wish AS (
-        SELECT execreport.current_tenant() AS tenant, execreport.current_user_id() AS user_id,
-               (plan ->> 'workflowId')::uuid AS workflow, plan -> 'document' AS document,
-               nullif(plan -> 'collect', 'null') AS collect
-    ), same_collection AS (
-        SELECT c.collection_id
-          FROM wish AS w
-          JOIN execreport.report_data_collections AS c ON c.tenant_id = w.tenant AND c.workflow_id = w.workflow
-         WHERE c.status IN ('pending', 'in_progress') AND c.control <> 'cancelled'
-           AND c.start_date = (w.collect ->> 'startDate')::date AND c.end_date = (w.collect ->> 'endDate')::date
-           AND c.segmentation_config ->> 'type' = w.collect ->> 'type' AND c.segmentation_config ->> 'align' = w.collect ->> 'align'
-           AND c.parameters = coalesce(w.document -> 'parameters', '{}')
-         ORDER BY c.collection_id LIMIT 1
-    ), same_schedule AS (
-        SELECT d.schedule_id
-          FROM wish AS w
-          JOIN execreport.workflow_schedules AS d ON d.tenant_id = w.tenant AND d.workflow_id = w.workflow
-         WHERE d.status <> 'ended' AND plan ->> 'scheduleType' <> 'once'
-           AND execreport._schedule_identity(d.schedule_config) = execreport._schedule_identity(w.document -> 'scheduleConfig')
-           AND d.parameters = execreport._builder_run_parameters(w.document)
-         ORDER BY d.schedule_id LIMIT 1
-    ), load AS (
-        SELECT (SELECT count(*)::integer FROM execreport.report_data_collections AS c
-                 WHERE c.tenant_id = w.tenant AND c.user_id = w.user_id AND c.status IN ('pending', 'in_progress')
-                   AND c.control <> 'cancelled' AND w.collect IS NOT NULL) AS backfills,
-               (SELECT count(*)::integer FROM execreport.workflow_schedules AS d
-                 WHERE d.tenant_id = w.tenant AND d.user_id = w.user_id AND d.status <> 'ended'
-                   AND plan ->> 'scheduleType' <> 'once') AS schedules,
-               current_setting('execreport.max_concurrent_backfills')::integer AS most_backfills,
-               current_setting('execreport.max_active_schedules')::integer AS most_schedules
-          FROM wish AS w
-    )
-    SELECT jsonb_build_object(
-        'duplicates',
-            (SELECT coalesce(jsonb_agg(execreport._builder_error('DUPLICATE', 'scheduleConfig', 'the same schedule is active',
-                        jsonb_build_object('scheduleId', d.schedule_id))), '[]') FROM same_schedule AS d)
-            || (SELECT coalesce(jsonb_agg(execreport._builder_error('DUPLICATE', CASE plan ->> 'scheduleType' WHEN 'once' THEN 'lookbackConfig' ELSE 'backfillConfig' END,
-                        'the same backfill is not finished yet', jsonb_build_object('collectionId', c.collection_id))), '[]') FROM same_collection AS c),
-        'limits',
-            (SELECT CASE WHEN l.backfills < l.most_backfills THEN '[]' ELSE jsonb_build_array(execreport._builder_error('LIMIT_EXCEEDED', 'scheduleType',
-                        format('%s of %s backfills are not finished yet', l.backfills, l.most_backfills),
-                        jsonb_build_object('limit', l.most_backfills, 'current', l.backfills, 'setting', 'execreport.max_concurrent_backfills'))) END
-                 || CASE WHEN l.schedules < l.most_schedules THEN '[]' ELSE jsonb_build_array(execreport._builder_error('LIMIT_EXCEEDED', 'scheduleType',
-                        format('%s of %s schedules are active', l.schedules, l.most_schedules),
-                        jsonb_build_object('limit', l.most_schedules, 'current', l.schedules, 'setting', 'execreport.max_active_schedules'))) END
-               FROM load AS l));
-END;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        WITH wish AS (
+            SELECT execreport.current_tenant() AS tenant, execreport.current_user_id() AS user_id,
+                   (plan ->> 'workflowId')::uuid AS workflow, plan -> 'document' AS document,
+                   nullif(plan -> 'collect', 'null') AS collect
+        ), same_collection AS (
+            SELECT c.collection_id
+              FROM wish AS w
+              JOIN execreport.report_data_collections AS c ON c.tenant_id = w.tenant AND c.workflow_id = w.workflow
+             WHERE c.status IN ('pending', 'in_progress') AND c.control <> 'cancelled'
+               AND c.start_date = (w.collect ->> 'startDate')::date AND c.end_date = (w.collect ->> 'endDate')::date
+               AND c.segmentation_config ->> 'type' = w.collect ->> 'type' AND c.segmentation_config ->> 'align' = w.collect ->> 'align'
+               AND c.parameters = coalesce(w.document -> 'parameters', '{}')
+             ORDER BY c.collection_id LIMIT 1
+        ), same_schedule AS (
+            SELECT d.schedule_id
+              FROM wish AS w
+              JOIN execreport.workflow_schedules AS d ON d.tenant_id = w.tenant AND d.workflow_id = w.workflow
+             WHERE d.status <> 'ended' AND plan ->> 'scheduleType' <> 'once'
+               AND execreport._schedule_identity(d.schedule_config) = execreport._schedule_identity(w.document -> 'scheduleConfig')
+               AND d.parameters = execreport._builder_run_parameters(w.document)
+             ORDER BY d.schedule_id LIMIT 1
+        ), load AS (
+            SELECT (SELECT count(*)::integer FROM execreport.report_data_collections AS c
+                     WHERE c.tenant_id = w.tenant AND c.user_id = w.user_id AND c.status IN ('pending', 'in_progress')
+                       AND c.control <> 'cancelled' AND w.collect IS NOT NULL) AS backfills,
+                   (SELECT count(*)::integer FROM execreport.workflow_schedules AS d
+                     WHERE d.tenant_id = w.tenant AND d.user_id = w.user_id AND d.status <> 'ended'
+                       AND plan ->> 'scheduleType' <> 'once') AS schedules,
+                   current_setting('execreport.max_concurrent_backfills')::integer AS most_backfills,
+                   current_setting('execreport.max_active_schedules')::integer AS most_schedules
+              FROM wish AS w
+        )
+        SELECT jsonb_build_object(
+            'duplicates',
+                (SELECT coalesce(jsonb_agg(execreport._builder_error('DUPLICATE', 'scheduleConfig', 'the same schedule is active',
+                            jsonb_build_object('scheduleId', d.schedule_id))), '[]') FROM same_schedule AS d)
+                || (SELECT coalesce(jsonb_agg(execreport._builder_error('DUPLICATE', CASE plan ->> 'scheduleType' WHEN 'once' THEN 'lookbackConfig' ELSE 'backfillConfig' END,
+                            'the same backfill is not finished yet', jsonb_build_object('collectionId', c.collection_id))), '[]') FROM same_collection AS c),
+            'limits',
+                (SELECT CASE WHEN l.backfills < l.most_backfills THEN '[]' ELSE jsonb_build_array(execreport._builder_error('LIMIT_EXCEEDED', 'scheduleType',
+                            format('%s of %s backfills are not finished yet', l.backfills, l.most_backfills),
+                            jsonb_build_object('limit', l.most_backfills, 'current', l.backfills, 'setting', 'execreport.max_concurrent_backfills'))) END
+                     || CASE WHEN l.schedules < l.most_schedules THEN '[]' ELSE jsonb_build_array(execreport._builder_error('LIMIT_EXCEEDED', 'scheduleType',
+                            format('%s of %s schedules are active', l.schedules, l.most_schedules),
+                            jsonb_build_object('limit', l.most_schedules, 'current', l.schedules, 'setting', 'execreport.max_active_schedules'))) END
+                   FROM load AS l)));
+END
+$$;
 COMMENT ON FUNCTION execreport._builder_conflicts(jsonb) IS
 'What stands against a plan that is right in itself: {"duplicates": the same work that is under way or scheduled, "limits": of the user}.';
 
@@ -252,7 +256,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     request jsonb := execreport._builder_members(_submit_report.document, '', execreport._builder_keys() || '{requestKey,draftId}');
-    key text := request #>> '{members,requestKey}';
+    key text := coalesce(request #>> '{members,requestKey}', 'draft:' || lower(request #>> '{members,draftId}'));
     hash text := execreport._canonical_hash(request -> 'members');
     caller text := execreport.current_user_id();
     earlier execreport.report_submissions;
@@ -270,13 +274,6 @@ DECLARE
     submission uuid := execreport._uuid7();
     answer jsonb;
 BEGIN
-    IF request #> '{members}' ? 'requestKey' AND (jsonb_typeof(request #> '{members,requestKey}') <> 'string'
-                                                  OR length(key) NOT BETWEEN 1 AND 200) THEN
-        PERFORM execreport._builder_refuse('PT422', jsonb_build_array(execreport._builder_error('INVALID_REQUEST_KEY', 'requestKey',
-            'must be a text of 1 to 200 characters, not ' || left((request #> '{members,requestKey}')::text, 64))));
-    END IF;
-    key := coalesce(key, 'draft:' || lower(request #>> '{members,draftId}'));
-
     -- one submit at a time for each user
     INSERT INTO execreport._submit_rates (tenant_id, user_id) VALUES (tenant, caller) ON CONFLICT (tenant_id, user_id) DO NOTHING;
     SELECT r.recent INTO times FROM execreport._submit_rates AS r WHERE r.tenant_id = tenant AND r.user_id = caller FOR NO KEY UPDATE;
