@@ -55,8 +55,7 @@ CREATE TABLE execreport.configuration_versions (
     edited_by           text NOT NULL,
     created_at          timestamptz NOT NULL,
     updated_at          timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, configuration_id, context_version),
-    FOREIGN KEY (tenant_id, configuration_id) REFERENCES execreport.configurations (tenant_id, configuration_id)
+    PRIMARY KEY (tenant_id, configuration_id, context_version)
 );
 COMMENT ON TABLE execreport.configuration_versions IS
 'Earlier versions of the configurations, as they stood in configurations until the next save.';
@@ -127,17 +126,18 @@ COMMENT ON FUNCTION execreport._instant_text(timestamptz) IS
 'An instant as documents hold it, whatever the session''s zone: ISO 8601 in UTC with microseconds.';
 
 CREATE FUNCTION execreport._exclusions(negative_scope jsonb)
-RETURNS TABLE (path text, exclusion text, expires_at text)
+RETURNS TABLE (path text, exclusion text, expires_at text, match_type text, semantic_sensitivity text)
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
     SELECT pg_catalog.format('negative_scope.%s[%s]', list.key, entry.n - 1),
-           entry.value ->> 'value', entry.value ->> 'expires_at'
+           entry.value ->> 'value', entry.value ->> 'expires_at', entry.value ->> 'match_type',
+           entry.value ->> 'semantic_sensitivity'
       FROM pg_catalog.jsonb_each(negative_scope) AS list,
            pg_catalog.jsonb_array_elements(CASE pg_catalog.jsonb_typeof(list.value) WHEN 'array' THEN list.value END)
                WITH ORDINALITY AS entry (value, n)
      WHERE list.key IN ('category_exclusions', 'keyword_exclusions', 'use_case_exclusions', 'competitor_exclusions')
     UNION ALL
-    SELECT pg_catalog.format('negative_scope.%s[%s]', list.key, entry.n - 1), entry.value #>> '{}', NULL
+    SELECT pg_catalog.format('negative_scope.%s[%s]', list.key, entry.n - 1), entry.value #>> '{}', NULL, NULL, NULL
       FROM pg_catalog.jsonb_each(negative_scope) AS list,
            pg_catalog.jsonb_array_elements(CASE pg_catalog.jsonb_typeof(list.value) WHEN 'array' THEN list.value END)
                WITH ORDINALITY AS entry (value, n)
@@ -150,6 +150,7 @@ CREATE FUNCTION execreport._configuration_content(document jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     content jsonb := execreport._snake_case(document);
+    rule    record;
 BEGIN
     PERFORM execreport._check_shape('configuration', content);
     SELECT coalesce(jsonb_object_agg(key, value), '{}') INTO content FROM jsonb_each(content) WHERE value <> 'null';
@@ -164,8 +165,17 @@ BEGIN
                                       left(content #>> '{governance,validation_status}', 64));
         END IF;
     END IF;
-    PERFORM execreport._instant(e.expires_at, 'document.' || e.path || '.expires_at')
-       FROM execreport._exclusions(content -> 'negative_scope') AS e;
+    FOR rule IN SELECT * FROM execreport._exclusions(content -> 'negative_scope') LOOP
+        PERFORM execreport._instant(rule.expires_at, format('document.%s.expires_at', rule.path));
+        IF lower(rule.match_type) NOT IN ('exact', 'semantic') THEN
+            RAISE EXCEPTION 'document.%.match_type is unknown', rule.path
+                USING ERRCODE = '22023', DETAIL = format('It is "%s"; it may be exact or semantic.', left(rule.match_type, 64));
+        ELSIF lower(rule.semantic_sensitivity) NOT IN ('low', 'medium', 'high') THEN
+            RAISE EXCEPTION 'document.%.semantic_sensitivity is unknown', rule.path
+                USING ERRCODE = '22023',
+                      DETAIL = format('It is "%s"; it may be low, medium or high.', left(rule.semantic_sensitivity, 64));
+        END IF;
+    END LOOP;
     RETURN content;
 END
 $$;
@@ -303,7 +313,7 @@ BEGIN
     END IF;
 
     IF lower(c.governance ->> 'validation_status') = 'blocked' THEN
-        blocked := 'governance.validation_status is blocked'
+        blocked := 'governance.validation_status is blocked'::text
             || coalesce(ARRAY(SELECT format('blocked: %s', r.reason)
                                 FROM jsonb_array_elements_text(c.governance -> 'blocked_reasons') AS r (reason)
                                WHERE jsonb_typeof(c.governance -> 'blocked_reasons') = 'array'), '{}');
@@ -474,6 +484,7 @@ BEGIN
             PERFORM execreport._announce_change(target);
         END IF;
     END LOOP;
+    PERFORM execreport._announce_change('execreport.flags');  -- stands for overrides and kill switches, too
     PERFORM execreport._audit(delete_tenant.tenant_id, 'delete', 'tenant', delete_tenant.tenant_id::text,
         jsonb_strip_nulls(jsonb_build_object('name', gone.name, 'size', gone.size)),
         NULL, delete_tenant.reason, jsonb_build_object('deleted', counts));

@@ -60,7 +60,7 @@ DECLARE
     result execreport.exec_reports;
 BEGIN
     IF NOT execreport.is_flag_enabled(tenant, 'execReportsEnabled', execreport.current_user_id()) THEN
-        PERFORM execreport.require_flag(tenant, 'execReportsEnabled');
+        PERFORM execreport._require_flag(tenant, 'execReportsEnabled', execreport.current_user_id());
     END IF;
     IF execreport._check_exec_report(create_exec_report.output, create_exec_report.playbook_result) IS NULL THEN
         RAISE EXCEPTION 'output is null' USING ERRCODE = '22004', HINT = 'Give the object that the module returned.';
@@ -209,7 +209,7 @@ RETURN CASE WHEN pg_catalog.jsonb_typeof(playbook_result -> 'insights') = 'array
              'insights', coalesce(nullif(playbook_result -> 'insights', 'null'), '[]'),
              'recommendations', coalesce(nullif(playbook_result -> 'recommendations', 'null'), '[]'),
              'deprioritized', coalesce(nullif(playbook_result -> 'deprioritized', 'null'), '[]'),
-             'councilPrompt', coalesce(nullif(playbook_result -> 'councilPrompt', 'null'), '""')) END;
+             'councilPrompt', coalesce(nullif(playbook_result -> 'councilPrompt', 'null'), nullif(playbook_result -> 'council_prompt', 'null'), '""')) END;
 COMMENT ON FUNCTION execreport._whole_playbook_result(jsonb) IS
 'A playbook result with all four members that readers of the document expect: what the module left out is empty.';
 
@@ -229,7 +229,7 @@ RETURN CASE WHEN playbook_result IS NULL
 CREATE FUNCTION execreport.exec_report_document(id text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT execreport.require_flag(execreport.current_tenant(), 'reportsApiEnabled');
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
     SELECT execreport._exec_report_document(r.id, r.module_id, r.configuration_id, r.context_version, r.context_hash,
                r.executed_at, r.output, r.playbook_result)
       FROM execreport.exec_reports AS r
@@ -244,7 +244,7 @@ Example: SELECT execreport.exec_report_document(''exec-keyword-gap-1'');';
 CREATE FUNCTION execreport.exec_reports_response(configuration_id integer, context_version integer DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT execreport.require_flag(execreport.current_tenant(), 'reportsApiEnabled');
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
     SELECT pg_catalog.jsonb_build_object('execReports', coalesce(pg_catalog.jsonb_agg(
                execreport._exec_report_document(r.id, r.module_id, r.configuration_id, r.context_version, r.context_hash,
                    r.executed_at, r.output, r.playbook_result) ORDER BY r.executed_at DESC, r.id DESC), '[]'))

@@ -31,7 +31,7 @@ INSERT INTO execreport.flags (key, refusal, description, builtin) VALUES
 CREATE TABLE execreport.flag_overrides (
     tenant_id  integer NOT NULL DEFAULT execreport.current_tenant() CHECK (tenant_id > 0),
     user_id    text COLLATE "C" NOT NULL DEFAULT '' CHECK (octet_length(user_id) <= 512),
-    flag       text COLLATE "C" NOT NULL REFERENCES execreport.flags (key),
+    flag       text COLLATE "C" NOT NULL,
     enabled    boolean NOT NULL,
     changed_by text NOT NULL DEFAULT execreport.current_user_id(),
     changed_at timestamptz NOT NULL DEFAULT now(),
@@ -42,7 +42,7 @@ COMMENT ON TABLE execreport.flag_overrides IS
 
 CREATE TABLE execreport.kill_switches (
     tenant_id  integer NOT NULL CHECK (tenant_id >= 0),
-    flag       text COLLATE "C" NOT NULL REFERENCES execreport.flags (key),
+    flag       text COLLATE "C" NOT NULL,
     reason     text,
     engaged_by text NOT NULL DEFAULT execreport.current_user_id(),
     engaged_at timestamptz NOT NULL DEFAULT now(),
@@ -94,6 +94,11 @@ COMMENT ON FUNCTION execreport.require_flag(integer, text) IS
 'Guard: returns when the flag is on for the tenant, else raises an error.
 Errors: PT503 with DETAIL FEATURE_DISABLED when it is off (PostgREST answers 503); otherwise those of is_flag_enabled().
 Example: SELECT execreport.require_flag(1, ''reportsApiEnabled'');  -- ERROR:  Reports API not available';
+
+CREATE FUNCTION execreport._require_flag(tenant_id integer, flag text, user_id text) RETURNS void
+LANGUAGE c STABLE PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'er_require_flag';
+COMMENT ON FUNCTION execreport._require_flag(integer, text, text) IS
+'The same guard for one user of the tenant, whose own overrides count.';
 
 CREATE FUNCTION execreport._check_flag(flag text) RETURNS void
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_check_flag';

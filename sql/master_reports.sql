@@ -23,7 +23,6 @@ CREATE TABLE execreport.master_reports (
     input_digest                 text,
     follows                      text,
     PRIMARY KEY (tenant_id, id),
-    FOREIGN KEY (tenant_id, configuration_id) REFERENCES execreport.configurations (tenant_id, configuration_id),
     UNIQUE (tenant_id, configuration_id, context_version, input_digest, follows)
 );
 CREATE INDEX idx_master_reports_config
@@ -101,7 +100,7 @@ DECLARE
     report      jsonb;
 BEGIN
     IF NOT execreport.is_flag_enabled(tenant, 'masterReportsEnabled', caller) THEN
-        PERFORM execreport.require_flag(tenant, 'masterReportsEnabled');
+        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', caller);
     END IF;
     features := jsonb_build_object(
         'consolidationEnabled', execreport.is_flag_enabled(tenant, 'consolidationEnabled', caller),
@@ -215,7 +214,7 @@ DECLARE
     newest integer;
 BEGIN
     IF NOT execreport.is_flag_enabled(tenant, 'masterReportsEnabled', execreport.current_user_id()) THEN
-        PERFORM execreport.require_flag(tenant, 'masterReportsEnabled');
+        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', execreport.current_user_id());
     END IF;
     FOR wanted, newest IN
         SELECT DISTINCT w.id, c.context_version
@@ -254,7 +253,7 @@ DECLARE
     result    execreport.master_reports;
 BEGIN
     IF NOT execreport.is_flag_enabled(tenant, 'masterReportsEnabled', execreport.current_user_id()) THEN
-        PERFORM execreport.require_flag(tenant, 'masterReportsEnabled');
+        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', execreport.current_user_id());
     END IF;
     IF execreport._check_shape('masterReport', given) IS NULL THEN
         RAISE EXCEPTION 'document is null' USING ERRCODE = '22004', HINT = 'Give the object of a master report.';
@@ -273,6 +272,9 @@ BEGIN
                    THEN (execreport._instant(given ->> 'generatedAt', 'document.generatedAt') - interval '1 day')
                    ELSE execreport._instant(given ->> 'generatedAt', 'document.generatedAt') END;
 
+    -- KEY SHARE keeps the configuration from being deleted until we commit
+    PERFORM FROM execreport.configurations AS c
+     WHERE c.tenant_id = tenant AND c.configuration_id = configuration FOR KEY SHARE;
     SELECT v.context_version, v.context_hash INTO version, hash
       FROM (SELECT c.context_version, c.context_hash FROM execreport.configurations AS c
              WHERE c.tenant_id = tenant AND c.configuration_id = configuration
@@ -366,7 +368,7 @@ RETURN pg_catalog.jsonb_build_object(
 CREATE FUNCTION execreport.master_report_document(id text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT execreport.require_flag(execreport.current_tenant(), 'reportsApiEnabled');
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
     SELECT execreport._master_report_document(m)
       FROM execreport.master_reports AS m
      WHERE m.tenant_id = (SELECT execreport.current_tenant()) AND m.id = master_report_document.id;
@@ -381,7 +383,7 @@ Example: SELECT execreport.master_report_document(id) FROM execreport.get_latest
 CREATE FUNCTION execreport.master_reports_response(configuration_id integer) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT execreport.require_flag(execreport.current_tenant(), 'reportsApiEnabled');
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
     SELECT pg_catalog.jsonb_build_object(
                'masterReports', coalesce(pg_catalog.jsonb_agg(r.document ORDER BY r.n), '[]'),
                'latest', (pg_catalog.array_agg(r.document ORDER BY r.n))[1])
@@ -401,7 +403,7 @@ CREATE FUNCTION execreport.generate_master_report_response(configuration_id inte
 RETURNS jsonb
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-    SELECT execreport.require_flag(execreport.current_tenant(), 'reportsApiEnabled');
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
     SELECT pg_catalog.jsonb_build_object('masterReport', execreport._master_report_document(m))
       FROM execreport.generate_master_report(generate_master_report_response.configuration_id,
                generate_master_report_response.context_version, generate_master_report_response.as_of) AS m;

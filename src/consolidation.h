@@ -59,7 +59,16 @@ typedef struct ErList
 	uint32		size;
 } ErList;
 
-extern void *er_list_add(ErArena *arena, ErList *list, Size item_size);
+extern void er_list_grow(ErArena *arena, ErList *list, Size item_size);
+
+/* A new item at the end, zeroed. */
+static inline void *
+er_list_add(ErArena *arena, ErList *list, Size item_size)
+{
+	if (unlikely(list->count == list->size))
+		er_list_grow(arena, list, item_size);
+	return memset(list->items + (Size) list->count++ * item_size, 0, item_size);
+}
 
 #define er_item(list, type, number) (&((type *) (list)->items)[number])
 
@@ -83,7 +92,95 @@ typedef struct ErTable
 	ErIndex		index;
 } ErTable;
 
-extern uint64 er_hash(const char *bytes, Size len);
+static inline bool
+er_same_bytes(const char *a, const char *b, Size len)
+{
+	uint64		one,
+				two;
+
+	if (len < 8)
+	{
+		while (len > 0 && *a == *b)
+			a++, b++, len--;
+		return len == 0;
+	}
+	for (; len > 8; a += 8, b += 8, len -= 8)
+	{
+		memcpy(&one, a, 8);
+		memcpy(&two, b, 8);
+		if (one != two)
+			return false;
+	}
+	memcpy(&one, a + len - 8, 8);
+	memcpy(&two, b + len - 8, 8);
+	return one == two;
+}
+
+#if defined(__GNUC__) || defined(__clang__)
+#define er_prefetch(address) __builtin_prefetch(address)
+#else
+#define er_prefetch(address) ((void) 0)
+#endif
+
+extern uint64 er_hash_seed;
+extern void er_hash_choose_seed(void);
+
+static inline uint64
+er_hash_mix(uint64 a, uint64 b)
+{
+#ifdef HAVE_INT128
+	uint128		product = (uint128) a * b;
+
+	return (uint64) product ^ (uint64) (product >> 64);
+#else
+	a *= b | 1;
+	return a ^ (a >> 32);
+#endif
+}
+
+/*
+ * Multiply and fold, sixteen bytes a step, the last sixteen overlapping. Good for tables; it is the same nowhere else,
+ * not even in another process.
+ */
+static inline uint64
+er_hash(const char *bytes, Size len)
+{
+	const uint64 one = UINT64CONST(0x9E3779B97F4A7C15);
+	const uint64 two = UINT64CONST(0xD1B54A32D192ED03);
+	uint64		hash;
+	uint64		a = 0;
+	uint64		b = 0;
+
+	if (unlikely(er_hash_seed == 0))
+		er_hash_choose_seed();
+	hash = er_hash_seed ^ (len * one);
+	if (likely(len >= 8))
+	{
+		const char *last = bytes + len - 8;
+
+		for (; len > 16; bytes += 16, len -= 16)
+		{
+			memcpy(&a, bytes, 8);
+			memcpy(&b, bytes + 8, 8);
+			hash = er_hash_mix(a ^ one, b ^ hash);
+		}
+		memcpy(&a, len > 8 ? bytes : last, 8);
+		memcpy(&b, last, 8);
+	}
+	else if (len >= 4)
+	{
+		uint32		part;
+
+		memcpy(&part, bytes, 4);
+		a = part;
+		memcpy(&part, bytes + len - 4, 4);
+		b = part;
+	}
+	else if (len > 0)
+		a = (uint64) (unsigned char) bytes[0] << 16 | (uint64) (unsigned char) bytes[len / 2] << 8 |
+			(unsigned char) bytes[len - 1];
+	return er_hash_mix(two, er_hash_mix(a ^ two, b ^ hash) ^ one);
+}
 extern uint32 er_table_find(const ErTable *table, Size item_size, ErText key, uint64 hash);
 /* Adds a zeroed item; the key is not copied. */
 extern uint32 er_table_add(ErArena *arena, ErTable *table, Size item_size, ErText key, uint64 hash);
@@ -182,6 +279,8 @@ typedef struct ErSources
 {
 	ErSource   *sources;
 	uint32		count;
+	uint32		size;
+	int32		weakest;		/* strength of the last, when no more are kept */
 } ErSources;
 
 typedef struct ErModule
@@ -218,7 +317,8 @@ typedef struct ErInsight
 	uint32		type;			/* word, or ER_NONE */
 	uint32		category;		/* word of the strongest, or ER_NONE */
 	uint32		report;			/* number of the last report that had it */
-	uint32		pending;		/* its first place among that report's items */
+	int16		said_severity;	/* the highest in that report */
+	int32		said_confidence;
 	int32		strength;		/* of the strongest: severity and confidence */
 	ErText		title;			/* of the strongest */
 	ErText		description;
@@ -277,19 +377,27 @@ typedef struct ErSentence
 	uint32		place;
 } ErSentence;
 
-/* One insight of the report being read, before the scale of its confidences is known. */
+/* One insight of the report being read. */
 typedef struct ErPending
 {
-	uint32		group;
-	uint32		first;			/* first of the same group in this report */
-	int16		severity;
-	int16		best_severity;
-	int32		best_confidence;
-	bool		represents;		/* may lend its title and text */
-	int64		confidence;		/* 0.00000001, or -1 */
+	/* as the document says it */
+	ErText		id;
+	ErText		type;
+	ErText		category;
 	ErText		title;
 	ErText		description;
-	uint32		category;
+	int64		confidence;		/* 0.00000001, or -1 */
+	int16		severity;		/* 4 critical, 3 high, 2 medium, 1 low, 0 unknown */
+	bool		playbook;		/* from the playbook's list */
+	uint32		number;			/* in its list */
+	ErJson		lists[6];		/* keywords three times, evidence, two data points */
+
+	/* where it belongs */
+	uint64		hash;
+	Size		key;			/* offset in the state's buffer */
+	uint32		key_len;
+	uint32		group;			/* given when it is a twin of the playbook's, else ER_NONE until taken */
+	uint32		candidate;		/* where its group is likely to be; 0 for nowhere */
 } ErPending;
 
 typedef struct ErTextBuffer
@@ -326,9 +434,14 @@ typedef struct ErConsolidation
 
 	/* of the report being read */
 	uint32		source;			/* its place in sources, or ER_NONE */
+	bool		unit_scale;		/* its insights' confidences are 0 .. 1 */
+	int64		confidence_sum; /* over its distinct insights that state one */
+	int64		confidence_count;
 	ErText		id;
 	uint32		module;
 	ErList		pending;
+	Size		keys_used;		/* bytes of the buffer that hold keys of pending items */
+	uint32		known_words[8]; /* number + 1 of er_type_words */
 	ErTextBuffer buffer;
 	ErJsonLayout layouts[4];
 } ErConsolidation;
@@ -359,28 +472,24 @@ extern bool er_read_instant(ErText text, TimestampTz *instant);
 /* Normalises into the buffer, which the next call overwrites. */
 extern ErText er_normalise(ErTextBuffer *buffer, ErText text, Size room_before);
 extern bool er_is_blank(const char *text, uint32 len);
-extern void er_fingerprint(const char *key, uint32 len, char *hex);
+/* One hasher serves many fingerprints, which is three times faster than one for each. */
+extern void *er_fingerprint_begin(void);
+extern void er_fingerprint(void *hasher, ErText key, char *hex);
+extern void er_fingerprint_end(void *hasher);
 
 /* ---- consolidation_insights.c ---- */
 
-/* An insight as its document says it. */
-typedef struct ErInsightItem
-{
-	ErText		id;
-	ErText		type;
-	ErText		category;
-	ErText		title;
-	ErText		description;
-	int16		severity;		/* 4 critical, 3 high, 2 medium, 1 low, 0 unknown */
-	int64		confidence;		/* 0.00000001, or -1 */
-	uint32		twin;			/* group of the playbook's insight with this id, or ER_NONE */
-} ErInsightItem;
-
 extern ErConsolidation *er_consolidation_create(MemoryContext context, bool insights_only);
-extern uint32 er_insight_take(ErConsolidation *state, const ErInsightItem *item);
-extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword);
-/* Ends the insights of a report; returns the mean of their confidences. */
-extern int32 er_insights_apply(ErConsolidation *state);
+extern const char *const er_type_words[];
+/* The next insight of the report being read, to be filled and prepared. */
+extern ErPending *er_insight_next(ErConsolidation *state);
+/* Makes its key. */
+extern void er_insight_prepare(ErConsolidation *state, ErPending *item);
+/* Looks for the groups of all pending items, so that what er_insight_take touches is in the cache. */
+extern void er_insights_foresee(ErConsolidation *state);
+/* Merges it into its group, which it finds or makes. */
+extern void er_insight_take(ErConsolidation *state, ErPending *item);
+extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword, uint32 hint);
 extern void er_insight_represent(ErConsolidation *state, ErInsight *insight, int32 strength, ErText title,
 								 ErText description, uint32 category);
 /* A source of an item, kept when it is among the strongest. *place is its place in state->sources, or ER_NONE. */
@@ -396,6 +505,7 @@ typedef struct ErRanks
 	uint32	   *keyword_rank;	/* by spelling */
 	uint32	   *keyword_order;
 	uint32	   *keyword_themes; /* by modules, count, spelling */
+	Jsonb	  **source_objects; /* of each report that is a source, once written */
 	uint32	   *scratch;		/* room for all modules, or all members of one set */
 	Size		scratch_size;
 } ErRanks;
@@ -404,7 +514,8 @@ extern void er_sort_numbers(uint32 *numbers, uint32 count);
 extern void er_ranks(const ErConsolidation *state, ErRanks *ranks);
 extern uint32 er_ranked_modules(ErRanks *ranks, const ErModuleSet *set, uint32 **names);
 extern void er_write_modules(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErModuleSet *set);
-extern void er_write_sources(ErJsonWriter *writer, const ErConsolidation *state, const ErSources *sources);
+extern void er_write_sources(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks,
+							 const ErSources *sources);
 extern void er_write_values(ErJsonWriter *writer, const ErValueSet *set);
 extern void er_write_text(ErJsonWriter *writer, ErText text);
 extern void er_write_string(ErJsonWriter *writer, const char *text);

@@ -15,9 +15,10 @@
 
 #define STRENGTH(severity, confidence) ((int32) (severity) * 16384 + (confidence) + 1)
 #define HUNDREDTHS(fixed8) ((int32) (((fixed8) + 500000) / 1000000))
-#define UNIT_SCALE INT64CONST(100000000)	/* 1, in 0.00000001 */
 
-static ErText insight_key(ErConsolidation *state, const ErInsightItem *item);
+static void said_stronger(ErConsolidation *state, ErInsight *insight, int16 severity, int32 confidence);
+static uint32 word_number(ErConsolidation *state, ErText word);
+static uint32 keyword_number(ErConsolidation *state, ErText text);
 static void keep_text(ErArena *arena, ErText *kept, uint32 *room, ErText text);
 static int	compare_source(const ErConsolidation *state, int32 strength, ErText report, uint32 module,
 						   const ErSource *source);
@@ -33,6 +34,8 @@ typedef struct InsightOrder
 static InsightOrder *order_insights(const ErConsolidation *state);
 static int	compare_insights(const void *a, const void *b, void *arg);
 static void write_keywords(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErIdSet *set);
+
+const char *const er_type_words[] = {"opportunity", "risk", "observation", "trend", "gap", NULL};
 
 static const char *const insight_keys[] = {
 	"type", "title", "sources", "category", "evidence", "position", "severity", "moduleIds", "confidence",
@@ -55,58 +58,17 @@ er_consolidation_create(MemoryContext context, bool insights_only)
 	return state;
 }
 
-/* Takes one insight of the report being read; returns its group. */
-uint32
-er_insight_take(ErConsolidation *state, const ErInsightItem *item)
+ErPending *
+er_insight_next(ErConsolidation *state)
 {
-	uint32		group = item->twin;
-	ErInsight  *insight;
-	ErPending  *pending;
-
-	if (group == ER_NONE)
-	{
-		ErText		key = insight_key(state, item);
-		uint64		hash = er_hash(key.ptr, key.len);
-
-		group = er_table_find(&state->insights, sizeof(ErInsight), key, hash);
-		if (group == ER_NONE)
-		{
-			group = er_table_add(&state->arena, &state->insights, sizeof(ErInsight),
-								 er_arena_text(&state->arena, key), hash);
-			insight = er_item(&state->insights.list, ErInsight, group);
-			insight->type = item->type.ptr == NULL ? ER_NONE :
-				er_table_intern(&state->arena, &state->words, sizeof(ErWord), item->type, NULL);
-			insight->category = ER_NONE;
-			insight->strength = -1;
-			insight->confidence = ER_UNKNOWN_CONFIDENCE;
-		}
-	}
-
-	pending = er_list_add(&state->arena, &state->pending, sizeof(ErPending));
-	insight = er_item(&state->insights.list, ErInsight, group);
-	if (insight->report != state->report)
-	{
-		insight->report = state->report;
-		insight->pending = state->pending.count - 1;
-		er_modules_add(&state->arena, &insight->modules, state->module);
-	}
-	pending->group = group;
-	pending->first = insight->pending;
-	pending->severity = item->severity;
-	pending->best_severity = 0;
-	pending->best_confidence = ER_UNKNOWN_CONFIDENCE;
-	pending->represents = item->twin == ER_NONE;
-	pending->confidence = item->confidence;
-	pending->title = item->title;
-	pending->description = item->description;
-	pending->category = item->category.ptr == NULL || !pending->represents ? ER_NONE :
-		er_table_intern(&state->arena, &state->words, sizeof(ErWord), item->category, NULL);
-	return group;
+	if (unlikely(state->pending.count == state->pending.size))
+		er_list_grow(&state->arena, &state->pending, sizeof(ErPending));
+	return er_item(&state->pending, ErPending, state->pending.count++);
 }
 
-/* The type, a separator, and the normalised title; without a title the description, without that the id. */
-static ErText
-insight_key(ErConsolidation *state, const ErInsightItem *item)
+/* The key: type, a separator, and the normalised title; without a title the description, without that the id. */
+void
+er_insight_prepare(ErConsolidation *state, ErPending *item)
 {
 	ErText		named = item->title.ptr != NULL ? item->title :
 		item->description.ptr != NULL ? item->description : item->id;
@@ -115,44 +77,175 @@ insight_key(ErConsolidation *state, const ErInsightItem *item)
 
 	if (named.ptr == NULL)
 		named.ptr = "";
-	key = er_normalise(&state->buffer, named, prefix);
+	item->key = state->keys_used;
+	key = er_normalise(&state->buffer, named, item->key + prefix);
 	if (prefix > 1)
-		memcpy(state->buffer.text, item->type.ptr, prefix - 1);
-	state->buffer.text[prefix - 1] = '\x1f';
-	key.ptr = state->buffer.text;
-	key.len += prefix;
-	return key;
+		memcpy(state->buffer.text + item->key, item->type.ptr, prefix - 1);
+	state->buffer.text[item->key + prefix - 1] = '\x1f';
+	item->key_len = prefix + key.len;
+	state->keys_used = item->key + item->key_len;
+	item->hash = er_hash(state->buffer.text + item->key, item->key_len);
+	item->group = ER_NONE;
+	if (state->insights.index.slots != NULL)
+		er_prefetch(&state->insights.index.slots[item->hash & state->insights.index.mask]);
+}
+
+/*
+ * The groups are larger than the processor's cache and are met in no order. Asking for all of a report's groups first,
+ * one level of pointers after the other, lets the waits overlap. Nothing here decides: a hash may be somebody else's.
+ */
+void
+er_insights_foresee(ErConsolidation *state)
+{
+	const ErIndex *index = &state->insights.index;
+
+	if (index->slots == NULL)
+		return;
+	for (uint32 i = 0; i < state->pending.count; i++)
+	{
+		ErPending  *item = er_item(&state->pending, ErPending, i);
+		const ErIndexSlot *slot;
+		uint32		at = item->hash & index->mask;
+
+		while ((slot = &index->slots[at])->place != 0 && slot->hash != item->hash)
+			at = (at + 1) & index->mask;
+		item->candidate = slot->place;
+		if (slot->place != 0)
+		{
+			const char *insight = (const char *) er_item(&state->insights.list, ErInsight, slot->place - 1);
+
+			for (Size line = 0; line < sizeof(ErInsight); line += 64)
+				er_prefetch(insight + line);
+		}
+	}
+	for (uint32 i = 0; i < state->pending.count; i++)
+	{
+		const ErPending *item = er_item(&state->pending, ErPending, i);
+		const ErInsight *insight;
+
+		if (item->candidate == 0)
+			continue;
+		insight = er_item(&state->insights.list, ErInsight, item->candidate - 1);
+		er_prefetch(insight->key.ptr);
+		er_prefetch(insight->key.ptr + 64);
+		er_prefetch(insight->keywords.members);
+		er_prefetch(insight->evidence.values);
+		er_prefetch((const char *) insight->evidence.values + 64);
+		if (insight->sources.count == ER_SOURCES_KEPT)
+			er_prefetch(&insight->sources.sources[ER_SOURCES_KEPT - 1]);
+	}
 }
 
 void
-er_insight_keyword(ErConsolidation *state, uint32 group, ErText text)
+er_insight_take(ErConsolidation *state, ErPending *item)
 {
-	uint64		hash = er_hash(text.ptr, text.len);
-	uint32		spelling = er_table_find(&state->spellings, sizeof(ErSpelling), text, hash);
-	uint32		number;
-	ErMember   *member;
+	bool		twin = item->group != ER_NONE;
+	int32		confidence = item->confidence < 0 ? ER_UNKNOWN_CONFIDENCE :
+		HUNDREDTHS(state->unit_scale ? item->confidence * 100 : item->confidence);
+	ErInsight  *insight;
 
-	if (spelling == ER_NONE)
+	if (!twin)
 	{
-		bool		added;
-		ErKeyword  *keyword;
+		ErText		key = {state->buffer.text + item->key, item->key_len};
 
-		number = er_table_intern(&state->arena, &state->keywords, sizeof(ErKeyword), er_normalise(&state->buffer, text, 0), &added);
-		keyword = er_item(&state->keywords.list, ErKeyword, number);
-		text = er_arena_text(&state->arena, text);
-		if (added || er_text_compare(text, keyword->spelling) < 0)
-			keyword->spelling = text;
-		spelling = er_table_add(&state->arena, &state->spellings, sizeof(ErSpelling), text, hash);
-		er_item(&state->spellings.list, ErSpelling, spelling)->keyword = number;
+		item->group = er_table_find(&state->insights, sizeof(ErInsight), key, item->hash);
+		if (item->group == ER_NONE)
+		{
+			item->group = er_table_add(&state->arena, &state->insights, sizeof(ErInsight),
+									   er_arena_text(&state->arena, key), item->hash);
+			insight = er_item(&state->insights.list, ErInsight, item->group);
+			insight->type = word_number(state, item->type);
+			insight->category = ER_NONE;
+			insight->strength = -1;
+			insight->confidence = ER_UNKNOWN_CONFIDENCE;
+		}
 	}
-	number = er_item(&state->spellings.list, ErSpelling, spelling)->keyword;
-	member = er_idset_add(&state->arena, &er_item(&state->insights.list, ErInsight, group)->keywords, number);
+	insight = er_item(&state->insights.list, ErInsight, item->group);
+	insight->severity = Max(insight->severity, item->severity);
+	insight->confidence = Max(insight->confidence, confidence);
+	if (!twin && STRENGTH(item->severity, confidence) >= insight->strength)
+		er_insight_represent(state, insight, STRENGTH(item->severity, confidence), item->title, item->description,
+							 word_number(state, item->category));
+
+	if (likely(insight->report != state->report))
+	{
+		insight->report = state->report;
+		insight->said_severity = item->severity;
+		insight->said_confidence = confidence;
+		insight->occurrences++;
+		er_modules_add(&state->arena, &insight->modules, state->module);
+		er_source_add(state, &insight->sources, STRENGTH(item->severity, confidence), state->id, state->module,
+					  &state->source);
+		state->confidence_sum += Max(confidence, 0);
+		state->confidence_count += confidence >= 0;
+	}
+	else if (item->severity > insight->said_severity || confidence > insight->said_confidence)
+		said_stronger(state, insight, item->severity, confidence);
+}
+
+/* The report says the same insight again, and more strongly: it is still one source, with one confidence. */
+static void
+said_stronger(ErConsolidation *state, ErInsight *insight, int16 severity, int32 confidence)
+{
+	ErSources  *sources = &insight->sources;
+
+	if (confidence > insight->said_confidence)
+	{
+		state->confidence_sum += confidence - Max(insight->said_confidence, 0);
+		state->confidence_count += insight->said_confidence < 0;
+		insight->said_confidence = confidence;
+	}
+	insight->said_severity = Max(insight->said_severity, severity);
+	for (uint32 i = 0; i < sources->count; i++)
+		if (sources->sources[i].report == state->source)
+		{
+			memmove(&sources->sources[i], &sources->sources[i + 1], (sources->count - i - 1) * sizeof(ErSource));
+			sources->count--;
+			break;
+		}
+	er_source_add(state, sources, STRENGTH(insight->said_severity, insight->said_confidence), state->id, state->module,
+				  &state->source);
+}
+
+static uint32
+word_number(ErConsolidation *state, ErText word)
+{
+	if (word.ptr == NULL)
+		return ER_NONE;
+	for (int i = 0; er_type_words[i] != NULL; i++)
+		if (word.ptr == er_type_words[i])
+		{
+			if (state->known_words[i] == 0)
+				state->known_words[i] = er_table_intern(&state->arena, &state->words, sizeof(ErWord), word, NULL) + 1;
+			return state->known_words[i] - 1;
+		}
+	return er_table_intern(&state->arena, &state->words, sizeof(ErWord), word, NULL);
+}
+
+/* The hint says which of the group's keywords it may be: reports mostly list them in the same order. */
+void
+er_insight_keyword(ErConsolidation *state, uint32 group, ErText text, uint32 hint)
+{
+	ErInsight  *insight = er_item(&state->insights.list, ErInsight, group);
+	ErMember   *member = NULL;
+
+	if (hint < insight->keywords.count)
+	{
+		ErText		spelling;
+
+		member = &insight->keywords.members[hint];
+		spelling = er_item(&state->keywords.list, ErKeyword, member->id)->spelling;
+		if (spelling.len != text.len || !er_same_bytes(spelling.ptr, text.ptr, text.len))
+			member = NULL;
+	}
+	if (member == NULL)
+		member = er_idset_add(&state->arena, &insight->keywords, keyword_number(state, text));
 	if (member->stamp != state->report)
 	{
 		member->stamp = state->report;
 		if (!state->insights_only)
 		{
-			ErKeyword  *keyword = er_item(&state->keywords.list, ErKeyword, number);
+			ErKeyword  *keyword = er_item(&state->keywords.list, ErKeyword, member->id);
 
 			keyword->count++;
 			er_modules_add(&state->arena, &keyword->modules, state->module);
@@ -160,56 +253,27 @@ er_insight_keyword(ErConsolidation *state, uint32 group, ErText text)
 	}
 }
 
-/*
- * Now that the whole report is read, the scale of its confidences is known: all at most 1 means 0 .. 1.
- */
-int32
-er_insights_apply(ErConsolidation *state)
+/* Each spelling is normalised once. */
+static uint32
+keyword_number(ErConsolidation *state, ErText text)
 {
-	ErPending  *pending = (ErPending *) state->pending.items;
-	uint32		count = state->pending.count;
-	int64		highest = -1;
-	int64		sum = 0;
-	int64		known = 0;
-	uint32		place = ER_NONE;
+	uint64		hash = er_hash(text.ptr, text.len);
+	uint32		spelling = er_table_find(&state->spellings, sizeof(ErSpelling), text, hash);
 
-	for (uint32 i = 0; i < count; i++)
-		highest = Max(highest, pending[i].confidence);
-
-	for (uint32 i = 0; i < count; i++)
+	if (spelling == ER_NONE)
 	{
-		ErPending  *item = &pending[i];
-		ErPending  *first = &pending[item->first];
-		int32		confidence = item->confidence < 0 ? ER_UNKNOWN_CONFIDENCE :
-			HUNDREDTHS(highest <= UNIT_SCALE ? item->confidence * 100 : item->confidence);
+		bool		added;
+		uint32		number = er_table_intern(&state->arena, &state->keywords, sizeof(ErKeyword),
+											 er_normalise(&state->buffer, text, state->keys_used), &added);
+		ErKeyword  *keyword = er_item(&state->keywords.list, ErKeyword, number);
 
-		first->best_severity = Max(first->best_severity, item->severity);
-		first->best_confidence = Max(first->best_confidence, confidence);
-		if (item->represents)
-			er_insight_represent(state, er_item(&state->insights.list, ErInsight, item->group),
-								 STRENGTH(item->severity, confidence), item->title, item->description, item->category);
+		text = er_arena_text(&state->arena, text);
+		if (added || er_text_compare(text, keyword->spelling) < 0)
+			keyword->spelling = text;
+		spelling = er_table_add(&state->arena, &state->spellings, sizeof(ErSpelling), text, hash);
+		er_item(&state->spellings.list, ErSpelling, spelling)->keyword = number;
 	}
-	for (uint32 i = 0; i < count; i++)
-	{
-		ErPending  *item = &pending[i];
-		ErInsight  *insight;
-
-		if (item->first != i)
-			continue;
-		insight = er_item(&state->insights.list, ErInsight, item->group);
-		insight->severity = Max(insight->severity, item->best_severity);
-		insight->confidence = Max(insight->confidence, item->best_confidence);
-		insight->occurrences++;
-		er_source_add(state, &insight->sources, STRENGTH(item->best_severity, item->best_confidence),
-					  state->id, state->module, &place);
-		if (item->best_confidence >= 0)
-		{
-			sum += item->best_confidence;
-			known++;
-		}
-	}
-	state->pending.count = 0;
-	return known == 0 ? ER_UNKNOWN_CONFIDENCE : (int32) ((sum + known / 2) / known);
+	return er_item(&state->spellings.list, ErSpelling, spelling)->keyword;
 }
 
 /* The strongest insight lends its text: one with a description before one without, then bytewise. */
@@ -262,14 +326,18 @@ er_source_add(ErConsolidation *state, ErSources *sources, int32 strength, ErText
 
 	if (at == ER_SOURCES_KEPT)
 	{
+		if (strength < sources->weakest)
+			return;
 		if (compare_source(state, strength, report, module, &sources->sources[at - 1]) >= 0)
 			return;
 		at--;
 	}
-	else if (at == 0 || at == 2 || at == 8)
+	else if (at == sources->size)
 	{
-		ErSource   *room = er_arena_alloc(&state->arena, (at == 0 ? 2 : at == 2 ? 8 : ER_SOURCES_KEPT) * sizeof(ErSource));
+		ErSource   *room;
 
+		sources->size = at == 0 ? 2 : at == 2 ? 8 : ER_SOURCES_KEPT;
+		room = er_arena_alloc(&state->arena, sources->size * sizeof(ErSource));
 		if (at > 0)
 			memcpy(room, sources->sources, at * sizeof(ErSource));
 		sources->sources = room;
@@ -291,6 +359,8 @@ er_source_add(ErConsolidation *state, ErSources *sources, int32 strength, ErText
 	sources->sources[at].report = *place;
 	if (sources->count < ER_SOURCES_KEPT)
 		sources->count++;
+	if (sources->count == ER_SOURCES_KEPT)
+		sources->weakest = sources->sources[ER_SOURCES_KEPT - 1].strength;
 }
 
 /* Negative when the first is stronger: strength, then report id, then module. */
@@ -318,6 +388,7 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 	InsightOrder *order = order_insights(state);
 	uint32	   *in_category = palloc0(((Size) state->words.list.count + 1) * sizeof(uint32));
 	ErText		none = {NULL, 0};
+	void	   *hasher = er_fingerprint_begin();
 
 	er_json_begin_array(writer, count);
 	for (uint32 i = 0; i < count; i++)
@@ -327,11 +398,11 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 		char		fingerprint[ER_FINGERPRINT_LEN];
 
 		CHECK_FOR_INTERRUPTS();
-		er_fingerprint(insight->key.ptr, insight->key.len, fingerprint);
+		er_fingerprint(hasher, insight->key, fingerprint);
 		er_json_begin_object(writer, &insight_shape);
 		er_write_text(writer, insight->type == ER_NONE ? none : er_item(&state->words.list, ErWord, insight->type)->text);
 		er_write_text(writer, insight->title);
-		er_write_sources(writer, state, &insight->sources);
+		er_write_sources(writer, state, ranks, &insight->sources);
 		er_write_text(writer, category == ER_NONE ? none : er_item(&state->words.list, ErWord, category)->text);
 		er_write_values(writer, &insight->evidence);
 		er_json_decimal(writer, i + 1, 0);
@@ -349,6 +420,7 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 		er_json_end(writer);
 	}
 	er_json_end(writer);
+	er_fingerprint_end(hasher);
 	pfree(order);
 	pfree(in_category);
 }
@@ -385,6 +457,7 @@ compare_insights(const void *a, const void *b, void *arg)
 	const ErInsight *right;
 	char		left_print[ER_FINGERPRINT_LEN];
 	char		right_print[ER_FINGERPRINT_LEN];
+	void	   *hasher;
 	int			order;
 
 	if (one->first != two->first)
@@ -399,8 +472,10 @@ compare_insights(const void *a, const void *b, void *arg)
 	order = er_text_compare(left->title, right->title);
 	if (order != 0)
 		return order;
-	er_fingerprint(left->key.ptr, left->key.len, left_print);
-	er_fingerprint(right->key.ptr, right->key.len, right_print);
+	hasher = er_fingerprint_begin();
+	er_fingerprint(hasher, left->key, left_print);
+	er_fingerprint(hasher, right->key, right_print);
+	er_fingerprint_end(hasher);
 	return memcmp(left_print, right_print, ER_FINGERPRINT_LEN);
 }
 

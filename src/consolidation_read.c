@@ -17,6 +17,9 @@
 
 #include "consolidation.h"
 
+#define INSIGHTS_AT_ONCE 64		/* read before they are taken; see er_insights_foresee */
+#define UNIT_SCALE INT64CONST(100000000)	/* 1, in 0.00000001 */
+
 /* The fields of a report, its two documents, an insight and a recommendation. */
 enum report_field
 {
@@ -100,8 +103,13 @@ typedef struct Recommendations
 	ErList		needs;
 } Recommendations;
 
-static void read_insights(ErConsolidation *state, Place *place, const ErJson *list, ErArena *arena, ErTable *twins,
-						  bool playbook);
+static void read_insights(ErConsolidation *state, Place *playbook_place, const ErJson *playbook, Place *output_place,
+						  const ErJson *output);
+static int64 highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uint32 count);
+static int64 read_insight(ErConsolidation *state, Place *place, const ErJson *element, bool playbook);
+static void take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *twins);
+static void take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *arena, ErTable *twins);
+static inline void add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value);
 static void read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, Recommendations *report,
 								 bool playbook);
 static void read_deprioritized(Place *place, const ErJson *list, Recommendations *report);
@@ -114,8 +122,9 @@ static ErText id_field(const Place *place, const ErJson *values, int field);
 static int64 confidence_field(const Place *place, const ErJson *values, int field);
 static bool list_field(const Place *place, const ErJson *values, int field);
 static ErText word_field(ErText text, const char *const *words);
+static int	severity_of(ErText text);
 static bool same_word(ErText text, const char *word);
-static ErText trim(ErText text);
+static inline ErText trim(ErText text);
 static void wrong_field(const Place *place, int field, const ErJson *value, const char *expected) pg_attribute_noreturn();
 static void wrong_element(const Place *place, int field, uint32 number, const ErJson *value,
 						  const char *expected) pg_attribute_noreturn();
@@ -130,8 +139,6 @@ er_read_report(ErConsolidation *state, const ErReportInput *input)
 	ErJson		output[DOC_FIELDS + 1];
 	ErJson		playbook[DOC_FIELDS + 1];
 	ErText		module_id = input->module;
-	ErArena		arena = {state->temporary};
-	ErTable		twins = {{0}};
 	ErModule   *module;
 	bool		added;
 	int64		said;
@@ -175,9 +182,12 @@ er_read_report(ErConsolidation *state, const ErReportInput *input)
 	}
 	module->newest = Max(module->newest, input->executed_at);
 
-	read_insights(state, &playbook_place, &playbook[DOC_INSIGHTS], &arena, &twins, true);
-	read_insights(state, &place, &output[DOC_INSIGHTS], &arena, &twins, false);
-	mean = er_insights_apply(state);
+	state->source = ER_NONE;
+	read_insights(state, &playbook_place, &playbook[DOC_INSIGHTS], &place, &output[DOC_INSIGHTS]);
+	mean = state->confidence_count == 0 ? ER_UNKNOWN_CONFIDENCE :
+		(int32) ((state->confidence_sum + state->confidence_count / 2) / state->confidence_count);
+	place.list = playbook_place.list = NULL;
+	place.keys = playbook_place.keys = document_keys;
 
 	said = confidence_field(&place, output, DOC_CONFIDENCE);
 	if (said >= 0)
@@ -250,125 +260,216 @@ er_read_reports(ErConsolidation *state, const Jsonb *reports)
 	}
 }
 
+/*
+ * Both lists of a report, the playbook's first. The scale of the confidences must be known before the first is taken:
+ * a few insights are all read before, of more the confidences are looked at in advance.
+ */
 static void
-read_insights(ErConsolidation *state, Place *place, const ErJson *list, ErArena *arena, ErTable *twins, bool playbook)
+read_insights(ErConsolidation *state, Place *playbook_place, const ErJson *playbook, Place *output_place,
+			  const ErJson *output)
 {
-	static const char *const types[] = {"opportunity", "risk", "observation", "trend", "gap", NULL};
-	ErJsonLayout *layout = &state->layouts[2];
+	ErArena		arena = {state->temporary};
+	ErTable		twins = {{0}};
+	Place	   *places[] = {playbook_place, output_place};
+	const ErJson *lists[] = {playbook, output};
+	uint64		counts[] = {0, 0};
+	int64		highest = -1;
+	bool		few;
+
+	for (int l = 0; l < 2; l++)
+	{
+		if (er_json_is_missing(lists[l]))
+			continue;
+		if (!er_json_is_array(lists[l]))
+			wrong_field(places[l], DOC_INSIGHTS, lists[l], "an array");
+		counts[l] = er_json_count(lists[l]);
+		places[l]->list = "insights";
+		places[l]->keys = insight_keys;
+	}
+	few = counts[0] + counts[1] <= INSIGHTS_AT_ONCE;
+	state->pending.count = 0;
+	state->keys_used = 0;
+	state->confidence_sum = state->confidence_count = 0;
+	if (!few)
+	{
+		for (int l = 0; l < 2; l++)
+			highest = Max(highest, highest_confidence(state, places[l], lists[l], counts[l]));
+		state->unit_scale = highest <= UNIT_SCALE;
+	}
+
+	for (int l = 0; l < 2; l++)
+	{
+		ErJson		element;
+		ErJsonWalk	walk;
+
+		if (counts[l] > 0)
+			er_json_walk(&walk, lists[l]);
+		for (uint32 i = 0; i < counts[l]; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			places[l]->number = i;
+			er_json_next(&walk, &element);
+			highest = Max(highest, read_insight(state, places[l], &element, l == 0));
+			if (!few && state->pending.count == INSIGHTS_AT_ONCE)
+				take_insights(state, places, &arena, &twins);
+		}
+	}
+	if (few)
+		state->unit_scale = highest <= UNIT_SCALE;
+	take_insights(state, places, &arena, &twins);
+}
+
+static int64
+highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uint32 count)
+{
+	int64		highest = -1;
 	ErJson		element;
 	ErJsonWalk	walk;
-	uint32		count;
 
-	place->list = NULL;
-	place->keys = document_keys;
-	if (er_json_is_missing(list))
-		return;
-	if (!er_json_is_array(list))
-		wrong_field(place, DOC_INSIGHTS, list, "an array");
-	place->list = "insights";
-	place->keys = insight_keys;
-	count = er_json_count(list);
-	er_json_walk(&walk, list);
+	if (count > 0)
+		er_json_walk(&walk, list);
 	for (uint32 i = 0; i < count; i++)
 	{
 		ErJson		values[IN_FIELDS + 1];
-		ErInsightItem item;
-		ErText		word;
-		uint32		group;
 
 		CHECK_FOR_INTERRUPTS();
 		place->number = i;
 		er_json_next(&walk, &element);
 		if (!er_json_is_object(&element))
 			er_wrong(place_path(place, 0), &element, "an object");
-		er_json_fields(&element, insight_keys, IN_FIELDS, layout, values);
-
-		item.id = id_field(place, values, IN_ID);
-		item.category = word_field(text_field(place, values, IN_CATEGORY), types);
-		item.type = word_field(text_field(place, values, IN_TYPE), types);
-		if (item.type.ptr == NULL)
-			item.type = item.category;
-		item.title = text_of_two(place, values, IN_TITLE, IN_MESSAGE);
-		item.description = text_of_two(place, values, IN_DESCRIPTION, IN_CONTENT);
-		if (item.description.ptr == NULL)
-			item.description = text_field(place, values, IN_DETAILS);
-		word = text_of_two(place, values, IN_SEVERITY, IN_PRIORITY);
-		item.severity = word.ptr == NULL ? 0 : same_word(word, "critical") ? 4 : same_word(word, "high") ? 3 :
-			same_word(word, "medium") ? 2 : same_word(word, "low") ? 1 : 0;
-		item.confidence = confidence_field(place, values, IN_CONFIDENCE);
-		item.twin = ER_NONE;
-		if (!playbook && item.id.ptr != NULL && twins->list.count > 0)
-		{
-			uint32		twin = er_table_find(twins, sizeof(LocalId), item.id, er_hash(item.id.ptr, item.id.len));
-
-			if (twin != ER_NONE)
-				item.twin = er_item(&twins->list, LocalId, twin)->group;
-		}
-		group = er_insight_take(state, &item);
-		if (playbook && item.id.ptr != NULL)
-		{
-			uint64		hash = er_hash(item.id.ptr, item.id.len);
-
-			if (er_table_find(twins, sizeof(LocalId), item.id, hash) == ER_NONE)
-			{
-				uint32		twin = er_table_add(arena, twins, sizeof(LocalId), item.id, hash);
-
-				er_item(&twins->list, LocalId, twin)->group = group;
-			}
-		}
-
-		for (int field = IN_RELATED; field <= IN_KEYWORDS; field++)
-		{
-			ErJsonWalk	keywords;
-			ErJson		keyword;
-			uint32		keyword_count;
-
-			if (!list_field(place, values, field))
-				continue;
-			keyword_count = er_json_count(&values[field]);
-			er_json_walk(&keywords, &values[field]);
-			for (uint32 k = 0; k < keyword_count; k++)
-			{
-				ErText		text;
-
-				if ((k & 0xFFF) == 0xFFF)
-					CHECK_FOR_INTERRUPTS();
-				er_json_next(&keywords, &keyword);
-				if (keyword.type == JENTRY_ISNULL)
-					continue;
-				if (keyword.type != JENTRY_ISSTRING)
-					wrong_element(place, field, k, &keyword, "a string");
-				text.ptr = keyword.ptr;
-				text.len = keyword.len;
-				text = trim(text);
-				if (text.len > 0)
-					er_insight_keyword(state, group, text);
-			}
-		}
-		if (list_field(place, values, IN_EVIDENCE))
-		{
-			ErJsonWalk	pieces;
-			ErJson		piece;
-			uint32		piece_count = er_json_count(&values[IN_EVIDENCE]);
-
-			er_json_walk(&pieces, &values[IN_EVIDENCE]);
-			for (uint32 k = 0; k < piece_count; k++)
-			{
-				if ((k & 0xFFF) == 0xFFF)
-					CHECK_FOR_INTERRUPTS();
-				er_json_next(&pieces, &piece);
-				if (piece.type == JENTRY_ISNULL || (piece.type == JENTRY_ISSTRING && er_is_blank(piece.ptr, piece.len)))
-					continue;
-				er_valueset_add(&state->arena, &er_item(&state->insights.list, ErInsight, group)->evidence, piece.type,
-								piece.ptr, piece.len);
-			}
-		}
-		for (int field = IN_DATA_POINT; field <= IN_DATA_POINT_; field++)
-			if (!er_json_is_missing(&values[field]) &&
-				!(values[field].type == JENTRY_ISSTRING && er_is_blank(values[field].ptr, values[field].len)))
-				er_valueset_add(&state->arena, &er_item(&state->insights.list, ErInsight, group)->evidence,
-								values[field].type, values[field].ptr, values[field].len);
+		er_json_fields(&element, insight_keys, IN_FIELDS, &state->layouts[2], values);
+		highest = Max(highest, confidence_field(place, values, IN_CONFIDENCE));
 	}
+	return highest;
+}
+
+static void
+take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *twins)
+{
+	er_insights_foresee(state);
+	for (uint32 i = 0; i < state->pending.count; i++)
+	{
+		ErPending  *item = er_item(&state->pending, ErPending, i);
+
+		take_insight(state, places[item->playbook ? 0 : 1], item, arena, twins);
+	}
+	state->pending.count = 0;
+	state->keys_used = 0;
+}
+
+/* What the document says, checked; returns its confidence. */
+static int64
+read_insight(ErConsolidation *state, Place *place, const ErJson *element, bool playbook)
+{
+	ErJson		values[IN_FIELDS + 1];
+	ErPending  *item;
+
+	if (!er_json_is_object(element))
+		er_wrong(place_path(place, 0), element, "an object");
+	er_json_fields(element, insight_keys, IN_FIELDS, &state->layouts[2], values);
+
+	item = er_insight_next(state);
+	item->number = place->number;
+	item->playbook = playbook;
+	item->id = id_field(place, values, IN_ID);
+	item->category = word_field(text_field(place, values, IN_CATEGORY), er_type_words);
+	item->type = word_field(text_field(place, values, IN_TYPE), er_type_words);
+	if (item->type.ptr == NULL)
+		item->type = item->category;
+	item->title = text_of_two(place, values, IN_TITLE, IN_MESSAGE);
+	item->description = text_of_two(place, values, IN_DESCRIPTION, IN_CONTENT);
+	if (item->description.ptr == NULL)
+		item->description = text_field(place, values, IN_DETAILS);
+	item->severity = severity_of(text_of_two(place, values, IN_SEVERITY, IN_PRIORITY));
+	item->confidence = confidence_field(place, values, IN_CONFIDENCE);
+	for (int field = IN_RELATED; field <= IN_EVIDENCE; field++)
+		if (!list_field(place, values, field))
+			values[field].type = ER_JSON_ABSENT;
+	memcpy(item->lists, &values[IN_RELATED], sizeof(item->lists));
+	er_insight_prepare(state, item);
+	return item->confidence;
+}
+
+/* Into its group, with its keywords and evidence. */
+static void
+take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *arena, ErTable *twins)
+{
+	ErValueSet *evidence;
+	uint32		twin = ER_NONE;
+	uint64		hash = 0;
+
+	place->number = item->number;
+	if (item->id.ptr != NULL && (item->playbook || twins->list.count > 0))
+	{
+		hash = er_hash(item->id.ptr, item->id.len);
+		twin = er_table_find(twins, sizeof(LocalId), item->id, hash);
+		if (twin != ER_NONE && !item->playbook)
+			item->group = er_item(&twins->list, LocalId, twin)->group;
+	}
+	er_insight_take(state, item);
+	if (item->playbook && item->id.ptr != NULL && twin == ER_NONE)
+	{
+		twin = er_table_add(arena, twins, sizeof(LocalId), item->id, hash);
+		er_item(&twins->list, LocalId, twin)->group = item->group;
+	}
+
+	for (int l = 0; l <= IN_KEYWORDS - IN_RELATED; l++)
+	{
+		ErJsonWalk	walk;
+		ErJson		keyword;
+		uint32		count;
+
+		if (item->lists[l].type == ER_JSON_ABSENT)
+			continue;
+		count = er_json_count(&item->lists[l]);
+		er_json_walk(&walk, &item->lists[l]);
+		for (uint32 k = 0; k < count; k++)
+		{
+			ErText		text;
+
+			if ((k & 0xFFF) == 0xFFF)
+				CHECK_FOR_INTERRUPTS();
+			er_json_next(&walk, &keyword);
+			if (keyword.type == JENTRY_ISNULL)
+				continue;
+			if (keyword.type != JENTRY_ISSTRING)
+				wrong_element(place, IN_RELATED + l, k, &keyword, "a string");
+			text.ptr = keyword.ptr;
+			text.len = keyword.len;
+			text = trim(text);
+			if (text.len > 0)
+				er_insight_keyword(state, item->group, text, k);
+		}
+	}
+
+	evidence = &er_item(&state->insights.list, ErInsight, item->group)->evidence;
+	if (item->lists[IN_EVIDENCE - IN_RELATED].type != ER_JSON_ABSENT)
+	{
+		ErJsonWalk	walk;
+		ErJson		piece;
+		uint32		count = er_json_count(&item->lists[IN_EVIDENCE - IN_RELATED]);
+
+		er_json_walk(&walk, &item->lists[IN_EVIDENCE - IN_RELATED]);
+		for (uint32 k = 0; k < count; k++)
+		{
+			if ((k & 0xFFF) == 0xFFF)
+				CHECK_FOR_INTERRUPTS();
+			er_json_next(&walk, &piece);
+			add_evidence(state, evidence, &piece);
+		}
+	}
+	for (int l = IN_DATA_POINT - IN_RELATED; l <= IN_DATA_POINT_ - IN_RELATED; l++)
+		if (item->lists[l].type != ER_JSON_ABSENT)
+			add_evidence(state, evidence, &item->lists[l]);
+}
+
+/* Anything but null and blank text. */
+static inline void
+add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value)
+{
+	if (value->type == JENTRY_ISNULL || (value->type == JENTRY_ISSTRING && er_is_blank(value->ptr, value->len)))
+		return;
+	er_valueset_add(&state->arena, evidence, value->type, value->ptr, value->len);
 }
 
 static void
@@ -642,7 +743,7 @@ word_field(ErText text, const char *const *words)
 	text = trim(text);
 	if (text.ptr != NULL)
 		for (; *words != NULL; words++)
-			if (same_word(text, *words))
+			if ((text.ptr[0] | 0x20) == **words && same_word(text, *words))
 			{
 				text.ptr = *words;
 				break;
@@ -650,20 +751,40 @@ word_field(ErText text, const char *const *words)
 	return text;
 }
 
-/* The text, but for case and space around it, is this word. */
+/* 4 critical, 3 high, 2 medium, 1 low, 0 unknown. */
+static int
+severity_of(ErText text)
+{
+	static const char *const words[] = {"low", "medium", "high", "critical"};
+	static const unsigned char first[] = "lmhc";
+
+	text = trim(text);
+	for (int i = 0; i < lengthof(words) && text.ptr != NULL; i++)
+		if ((text.ptr[0] | 0x20) == first[i] && same_word(text, words[i]))
+			return i + 1;
+	return 0;
+}
+
+/* The text, but for case, is this word. */
 static bool
 same_word(ErText text, const char *word)
 {
-	text = trim(text);
 	for (uint32 i = 0; i < text.len; i++)
-		if (pg_ascii_tolower((unsigned char) text.ptr[i]) != (unsigned char) word[i])
+	{
+		unsigned char c = text.ptr[i];
+
+		if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (unsigned char) word[i])
 			return false;
+	}
 	return word[text.len] == '\0';
 }
 
-static ErText
+static inline ErText
 trim(ErText text)
 {
+	/* mostly there is nothing to trim */
+	if (likely(text.len > 0 && (unsigned char) text.ptr[0] > ' ' && (unsigned char) text.ptr[text.len - 1] > ' '))
+		return text;
 	while (text.len > 0 && (text.ptr[0] == ' ' || (text.ptr[0] >= '\t' && text.ptr[0] <= '\r')))
 	{
 		text.ptr++;

@@ -24,7 +24,7 @@ static ErText theme_of(const ErConsolidation *state, const uint32 *theme_rank, c
 					   ErTextBuffer *buffer);
 static uint32 best_theme(const ErConsolidation *state, const uint32 *theme_rank, ErText normalised);
 static void write_conflicts(ErJsonWriter *writer, const ErConflictList *list);
-static void write_fingerprint(ErJsonWriter *writer, ErText key);
+static void write_fingerprint(ErJsonWriter *writer, void *hasher, ErText key);
 
 static const char *const recommendation_keys[] = {
 	"theme", "action", "effort", "impact", "sources", "position", "quadrant", "timeline", "conflicts", "moduleIds",
@@ -176,6 +176,7 @@ void
 er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErRanked *ranked)
 {
 	ErTextBuffer buffer = {CurrentMemoryContext};
+	void	   *hasher = er_fingerprint_begin();
 	uint32	   *theme_rank = palloc_extended(Max(state->keywords.list.count, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
 
 	for (uint32 i = 0; i < state->keywords.list.count; i++)
@@ -191,24 +192,27 @@ er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErR
 		er_write_text(writer, group->saying.action);
 		er_write_text(writer, group->saying.effort);
 		er_write_text(writer, group->saying.impact);
-		er_write_sources(writer, state, &group->sources);
+		er_write_sources(writer, state, ranks, &group->sources);
 		er_json_decimal(writer, i + 1, 0);
 		er_write_string(writer, quadrant_of(&group->saying));
 		er_write_text(writer, group->saying.timeline);
 		write_conflicts(writer, &ranked->conflicts[ranked->order[i]]);
 		er_write_modules(writer, state, ranks, &group->modules);
 		er_write_text(writer, group->saying.rationale);
-		write_fingerprint(writer, group->key);
+		write_fingerprint(writer, hasher, group->key);
 		er_json_decimal(writer, group->occurrences, 0);
 		er_write_values(writer, &group->dependencies);
 		er_json_end(writer);
 	}
 	er_json_end(writer);
+	er_fingerprint_end(hasher);
 }
 
 void
 er_write_deprioritized(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErRanked *ranked)
 {
+	void	   *hasher = er_fingerprint_begin();
+
 	er_json_begin_array(writer, ranked->dropped);
 	for (uint32 i = 0; i < ranked->dropped; i++)
 	{
@@ -220,16 +224,17 @@ er_write_deprioritized(ErJsonWriter *writer, const ErConsolidation *state, ErRan
 		er_write_text(writer, group->saying.action);
 		er_write_text(writer, group->saying.effort);
 		er_write_text(writer, group->saying.impact);
-		er_write_sources(writer, state, &group->sources);
+		er_write_sources(writer, state, ranks, &group->sources);
 		er_json_decimal(writer, i + 1, 0);
 		write_conflicts(writer, &ranked->dropped_conflicts[ranked->dropped_order[i]]);
 		er_write_modules(writer, state, ranks, &group->modules);
 		er_write_text(writer, group->saying.rationale);
-		write_fingerprint(writer, group->key);
+		write_fingerprint(writer, hasher, group->key);
 		er_json_decimal(writer, group->occurrences, 0);
 		er_json_end(writer);
 	}
 	er_json_end(writer);
+	er_fingerprint_end(hasher);
 }
 
 /* Unknown impact or effort has no quadrant. */
@@ -316,10 +321,10 @@ write_conflicts(ErJsonWriter *writer, const ErConflictList *list)
 }
 
 static void
-write_fingerprint(ErJsonWriter *writer, ErText key)
+write_fingerprint(ErJsonWriter *writer, void *hasher, ErText key)
 {
 	char		fingerprint[ER_FINGERPRINT_LEN];
 
-	er_fingerprint(key.ptr, key.len, fingerprint);
+	er_fingerprint(hasher, key, fingerprint);
 	er_json_text(writer, fingerprint, ER_FINGERPRINT_LEN);
 }

@@ -17,13 +17,13 @@
 #define LARGEST_CHUNK (1024 * 1024)
 #define LINEAR_MEMBERS 16
 
-static uint64 hash_seed = 0;
+uint64		er_hash_seed = 0;
 
 static inline uint32 hash_id(uint32 id);
 static void index_grow(ErArena *arena, ErTable *table);
 static void idset_hash(ErArena *arena, ErIdSet *set);
 static void valueset_hash(ErArena *arena, ErValueSet *set);
-static bool same_value(const ErValue *value, uint64 hash, uint32 type, const char *bytes, uint32 len);
+static inline bool same_value(const ErValue *value, uint64 hash, uint32 type, const char *bytes, uint32 len);
 
 void *
 er_arena_alloc(ErArena *arena, Size size)
@@ -62,64 +62,29 @@ er_arena_text(ErArena *arena, ErText text)
 	return copy;
 }
 
-void *
-er_list_add(ErArena *arena, ErList *list, Size item_size)
+void
+er_list_grow(ErArena *arena, ErList *list, Size item_size)
 {
-	void	   *item;
+	Size		size = list->size == 0 ? 8 : (Size) list->size * 2;
 
-	if (unlikely(list->count == list->size))
-	{
-		Size		size = list->size == 0 ? 8 : (Size) list->size * 2;
-
-		if (size >= ER_NONE)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("too many distinct items in one consolidation")));
-		if (list->items == NULL)
-			list->items = MemoryContextAllocHuge(arena->context, size * item_size);
-		else
-			list->items = repalloc_huge(list->items, size * item_size);
-		list->size = size;
-	}
-	item = list->items + (Size) list->count++ * item_size;
-	memset(item, 0, item_size);
-	return item;
+	if (size >= ER_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many distinct items in one consolidation")));
+	if (list->items == NULL)
+		list->items = MemoryContextAllocHuge(arena->context, size * item_size);
+	else
+		list->items = repalloc_huge(list->items, size * item_size);
+	list->size = size;
 }
 
-/*
- * Eight bytes a step: multiply and fold. Good enough for tables, and it need not be the same anywhere else.
- */
-uint64
-er_hash(const char *bytes, Size len)
+/* Called by er_hash before the first hash of this process. */
+void
+er_hash_choose_seed(void)
 {
-	const uint64 factor = UINT64CONST(0x9E3779B97F4A7C15);
-	uint64		hash;
-	uint64		part;
-
-	if (unlikely(hash_seed == 0))
-	{
-		if (!pg_strong_random(&hash_seed, sizeof(hash_seed)))
-			hash_seed = (uint64) MyProcPid * factor;
-		hash_seed |= 1;
-	}
-	hash = hash_seed ^ (len * factor);
-	while (len >= 8)
-	{
-		memcpy(&part, bytes, 8);
-		hash = (hash ^ part) * factor;
-		hash ^= hash >> 32;
-		bytes += 8;
-		len -= 8;
-	}
-	if (len > 0)
-	{
-		part = 0;
-		memcpy(&part, bytes, len);
-		hash = (hash ^ part) * factor;
-		hash ^= hash >> 32;
-	}
-	hash *= factor;
-	return hash ^ (hash >> 29);
+	if (!pg_strong_random(&er_hash_seed, sizeof(er_hash_seed)))
+		er_hash_seed = (uint64) MyProcPid * UINT64CONST(0x9E3779B97F4A7C15);
+	er_hash_seed |= 1;
 }
 
 uint32
@@ -139,7 +104,7 @@ er_table_find(const ErTable *table, Size item_size, ErText key, uint64 hash)
 		{
 			const ErText *other = (const ErText *) (table->list.items + (Size) (slot->place - 1) * item_size);
 
-			if (other->len == key.len && memcmp(other->ptr, key.ptr, key.len) == 0)
+			if (other->len == key.len && er_same_bytes(other->ptr, key.ptr, key.len))
 				return slot->place - 1;
 		}
 	}
@@ -342,7 +307,7 @@ valueset_hash(ErArena *arena, ErValueSet *set)
 static bool
 same_value(const ErValue *value, uint64 hash, uint32 type, const char *bytes, uint32 len)
 {
-	return value->hash == hash && value->len == len && value->type == type && memcmp(value->ptr, bytes, len) == 0;
+	return value->hash == hash && value->len == len && value->type == type && er_same_bytes(value->ptr, bytes, len);
 }
 
 /* Texts first, in bytewise order; then the other kinds of value. */

@@ -233,6 +233,7 @@ er_ranks(const ErConsolidation *state, ErRanks *ranks)
 		ranks->module_rank[ranks->module_order[i]] = i;
 	for (uint32 i = 0; i < keywords; i++)
 		ranks->keyword_rank[ranks->keyword_order[i]] = i;
+	ranks->source_objects = palloc_extended(Max(state->sources.count, 1) * sizeof(Jsonb *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	ranks->scratch_size = Max(modules, 64);
 	ranks->scratch = palloc_extended(ranks->scratch_size * sizeof(uint32), MCXT_ALLOC_HUGE);
 }
@@ -343,8 +344,9 @@ er_write_modules(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ra
 	er_json_end(writer);
 }
 
+/* The object of a report is the same wherever it stands, so it is built once and copied. */
 void
-er_write_sources(ErJsonWriter *writer, const ErConsolidation *state, const ErSources *sources)
+er_write_sources(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErSources *sources)
 {
 	static const char *const keys[] = {"moduleId", "execReportId"};
 	static const ErJsonShape shape = {lengthof(keys), keys};
@@ -352,12 +354,22 @@ er_write_sources(ErJsonWriter *writer, const ErConsolidation *state, const ErSou
 	er_json_begin_array(writer, sources->count);
 	for (uint32 i = 0; i < sources->count; i++)
 	{
-		const ErReport *report = er_item(&state->sources, ErReport, sources->sources[i].report);
+		uint32		number = sources->sources[i].report;
+		Jsonb	   *object = ranks->source_objects[number];
 
-		er_json_begin_object(writer, &shape);
-		er_write_text(writer, er_item(&state->modules.list, ErModule, report->module)->name);
-		er_write_text(writer, report->id);
-		er_json_end(writer);
+		if (object == NULL)
+		{
+			const ErReport *report = er_item(&state->sources, ErReport, number);
+			ErJsonWriter own;
+
+			er_json_start(&own, 128);
+			er_json_begin_object(&own, &shape);
+			er_write_text(&own, er_item(&state->modules.list, ErModule, report->module)->name);
+			er_write_text(&own, report->id);
+			er_json_end(&own);
+			object = ranks->source_objects[number] = er_json_finish(&own);
+		}
+		er_json_copy(writer, JENTRY_ISCONTAINER, VARDATA(object), VARSIZE(object) - VARHDRSZ);
 	}
 	er_json_end(writer);
 }
@@ -372,7 +384,17 @@ er_write_values(ErJsonWriter *writer, const ErValueSet *set)
 		values = palloc_extended(set->count * sizeof(ErValue), MCXT_ALLOC_HUGE);
 	if (set->count > 0)
 		memcpy(values, set->values, set->count * sizeof(ErValue));
-	qsort(values, set->count, sizeof(ErValue), er_value_compare);
+	if (set->count > lengthof(few))
+		qsort(values, set->count, sizeof(ErValue), er_value_compare);
+	else
+		for (uint32 i = 1; i < set->count; i++)
+			for (uint32 at = i; at > 0 && er_value_compare(&values[at - 1], &values[at]) > 0; at--)
+			{
+				ErValue		swap = values[at];
+
+				values[at] = values[at - 1];
+				values[at - 1] = swap;
+			}
 	er_json_begin_array(writer, set->count);
 	for (uint32 i = 0; i < set->count; i++)
 		er_json_copy(writer, values[i].type, values[i].ptr, values[i].len);

@@ -93,26 +93,37 @@ er_is_blank(const char *text, uint32 len)
 	return true;
 }
 
+void *
+er_fingerprint_begin(void)
+{
+	return pg_cryptohash_create(PG_SHA256);
+}
+
 /* The first 16 bytes of SHA-256 over the key, in hex. */
 void
-er_fingerprint(const char *key, uint32 len, char *hex)
+er_fingerprint(void *hasher, ErText key, char *hex)
 {
 	static const char digits[] = "0123456789abcdef";
-	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+	pg_cryptohash_ctx *hash = hasher;
 	uint8		bytes[32];
 
 	if (hash == NULL || pg_cryptohash_init(hash) < 0 ||
-		pg_cryptohash_update(hash, (const uint8 *) key, len) < 0 ||
+		pg_cryptohash_update(hash, (const uint8 *) key.ptr, key.len) < 0 ||
 		pg_cryptohash_final(hash, bytes, sizeof(bytes)) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not compute a SHA-256 fingerprint")));
-	pg_cryptohash_free(hash);
 	for (int i = 0; i < ER_FINGERPRINT_LEN / 2; i++)
 	{
 		hex[2 * i] = digits[bytes[i] >> 4];
 		hex[2 * i + 1] = digits[bytes[i] & 15];
 	}
+}
+
+void
+er_fingerprint_end(void *hasher)
+{
+	pg_cryptohash_free(hasher);
 }
 
 static void
@@ -145,8 +156,8 @@ is_ascii(const char *bytes, uint32 len)
 }
 
 /*
- * Each byte is written, and kept unless it is a space after a space; a space counts as standing before the first.
- * Leaves at most one space at the end.
+ * A byte becomes itself, its lower case or a space, and is kept unless it is a space after a space; a space counts as
+ * standing before the first. Leaves at most one space at the end.
  */
 static Size
 normalise_ascii(char *out, Size start, const char *bytes, uint32 len)

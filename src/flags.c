@@ -194,8 +194,6 @@ static ErWatch flags_watch = {"flags"};
 static ErWatch overrides_watch = {"flag_overrides"};
 static ErWatch kills_watch = {"kill_switches"};
 
-static uint64 setting_generation = 1;
-
 static FlagState lookup(FunctionCallInfo fcinfo, Flag **flag);
 static int32 tenant_argument(FunctionCallInfo fcinfo);
 static Key text_key(const text *value, int32 owner);
@@ -217,7 +215,6 @@ static const char *nearest_flag(Key key);
 static char *list_flags(void);
 static char *show(const char *data, int len);
 static const char *type_name(const JsonbValue *v);
-static const char *next_setting(const char *p, Key *key, bool *enabled, const char **fault);
 
 PG_FUNCTION_INFO_V1(er_is_flag_enabled);
 PG_FUNCTION_INFO_V1(er_require_flag);
@@ -374,7 +371,7 @@ tenant_argument(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("tenant_id is null"),
-				 errhint("Key a tenant, such as execreport.current_tenant().")));
+				 errhint("Name a tenant, such as execreport.current_tenant().")));
 	tenant_id = PG_GETARG_INT32(0);
 	er_require_tenant_persona(tenant_id, ER_VIEWER);
 	return tenant_id;
@@ -411,17 +408,20 @@ state_for(TenantEntry *tenant, const text *user, int number)
 static void
 refresh(uint64 generation)
 {
-	if (likely(cache.generation == generation && cache.setting == setting_generation))
+	if (likely(cache.generation == generation && cache.setting == er_flag_setting_generation))
 		return;
 
 	cache.generation = 0;
+	/* not announced, so never woken: the extension may have been dropped and created anew */
+	overrides_watch.relid = InvalidOid;
+	kills_watch.relid = InvalidOid;
 	if (cache.context == NULL)
 		cache.context = AllocSetContextCreate(CacheMemoryContext, "execreport flags", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(cache.context);
 	cache.numbers = flagtable_create(cache.context, 16, NULL);
 	cache.tenants = tenanttable_create(cache.context, 16, NULL);
 	cache.users = usertable_create(cache.context, 16, NULL);
-	cache.setting = setting_generation;
+	cache.setting = er_flag_setting_generation;
 	read_flags();
 	apply_setting();
 	cache.generation = generation;
@@ -470,24 +470,24 @@ static void
 apply_setting(void)
 {
 	static uint64 warned_of = 0;
-	const char *fault = NULL;
-	Key		key;
-	bool		enabled;
+	const char *fault;
+	ErFlagSetting setting;
 
-	for (const char *p = next_setting(er_feature_flags, &key, &enabled, &fault); p != NULL;
-		 p = next_setting(p, &key, &enabled, &fault))
+	for (const char *p = er_next_flag_setting(er_feature_flags, &setting, &fault); p != NULL;
+		 p = er_next_flag_setting(p, &setting, &fault))
 	{
+		Key			key = {setting.flag, setting.len, 0};
 		Flag	   *flag = find_flag(key);
 
 		if (flag != NULL)
-			flag->state = enabled ? FLAG_ON : FLAG_OFF;
-		else if (warned_of != setting_generation)
+			flag->state = setting.enabled ? FLAG_ON : FLAG_OFF;
+		else if (warned_of != er_flag_setting_generation)
 			ereport(WARNING,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("unknown flag %s in the setting execreport.feature_flags", show(key.data, key.len)),
 					 errdetail("Known flags: %s. This one has no effect.", list_flags())));
 	}
-	warned_of = setting_generation;
+	warned_of = er_flag_setting_generation;
 }
 
 /*
@@ -765,97 +765,4 @@ type_name(const JsonbValue *v)
 		default:
 			return "an array";
 	}
-}
-
-/*
- * Check hook: flags and values are written as they must be and no flag stands twice. Which flags there are is a
- * question to a database, asked at the first lookup.
- */
-bool
-er_check_feature_flags(char **newval, void **extra, GucSource source)
-{
-	const char *fault = NULL;
-	Key		key,
-				other;
-	bool		enabled;
-	const char *p = *newval;
-
-	while ((p = next_setting(p, &key, &enabled, &fault)) != NULL)
-	{
-		const char *q = p;
-
-		while ((q = next_setting(q, &other, &enabled, &fault)) != NULL)
-		{
-			if (same_key(key, other))
-			{
-				GUC_check_errdetail("Flag \"%.*s\" stands twice.", (int) Min(key.len, MAX_SHOWN), key.data);
-				return false;
-			}
-		}
-	}
-	if (fault == NULL)
-		return true;
-	GUC_check_errdetail("%s near \"%.*s\".", "Expected flag=true or flag=false, separated by commas,",
-						pg_mbcliplen(fault, strlen(fault), MAX_SHOWN), fault);
-	return false;
-}
-
-void
-er_assign_feature_flags(const char *newval, void *extra)
-{
-	setting_generation++;
-}
-
-/*
- * Reads the next "flag=true" or "flag=false" from p and returns where the one after it begins. NULL at the end, and
- * where something else stands: then *fault points there.
- */
-static const char *
-next_setting(const char *p, Key *key, bool *enabled, const char **fault)
-{
-	static const char *const blank = " \t\r\n";
-	const char *start;
-
-	if (p == NULL)
-		return NULL;
-	p += strspn(p, blank);
-	if (*p == '\0')
-		return NULL;
-	start = p;
-	key->data = p;
-	key->len = strcspn(p, " \t\r\n=,\"'");
-	key->owner = 0;
-	p += key->len;
-	p += strspn(p, blank);
-	if (key->len == 0 || *p != '=')
-	{
-		*fault = start;
-		return NULL;
-	}
-	p++;
-	p += strspn(p, blank);
-	if (strncmp(p, "true", 4) == 0)
-	{
-		*enabled = true;
-		p += 4;
-	}
-	else if (strncmp(p, "false", 5) == 0)
-	{
-		*enabled = false;
-		p += 5;
-	}
-	else
-	{
-		*fault = start;
-		return NULL;
-	}
-	p += strspn(p, blank);
-	if (*p == '\0')
-		return p;
-	if (*p != ',' || p[1 + strspn(p + 1, blank)] == '\0')
-	{
-		*fault = start;
-		return NULL;
-	}
-	return p + 1;
 }

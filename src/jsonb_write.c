@@ -22,7 +22,7 @@ static void too_large(void) pg_attribute_noreturn();
 void
 er_json_start(ErJsonWriter *writer, Size expected)
 {
-	writer->size = Max(expected, 1024);
+	writer->size = Max(expected, 64);
 	writer->buffer = MemoryContextAllocHuge(CurrentMemoryContext, writer->size);
 	writer->used = VARHDRSZ;
 	writer->depth = 0;

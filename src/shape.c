@@ -15,6 +15,8 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "jsonb_read.h"
+
 /* JSON types, as a set */
 #define STRING		0x01
 #define NUMBER		0x02
@@ -33,6 +35,7 @@
 typedef struct Member
 {
 	const char *name;
+	int			length;			/* of the name */
 	int			types;			/* of the value, and the rules above */
 	int			elements;		/* types of an array's elements; 0 = any */
 	const struct Members *members;	/* of the object, or of each element that is one */
@@ -60,173 +63,180 @@ typedef struct Path
 	int			index;
 } Path;
 
+#define MEMBER(name, ...) {name, sizeof(name) - 1, __VA_ARGS__}
 #define MEMBERS(list) {list, lengthof(list), false}
 #define CLOSED_MEMBERS(list) {list, lengthof(list), true}
 
 static const Member insight_list[] = {
-	{"id", STRING | NUMBER},
-	{"type", STRING},
-	{"title", STRING},
-	{"source", STRING},
-	{"content", STRING},
-	{"details", STRING},
-	{"message", STRING},
-	{"category", STRING},
-	{"evidence", ARRAY},
-	{"keywords", ARRAY, STRING},
-	{"priority", STRING},
-	{"severity", STRING},
-	{"confidence", NUMBER | PERCENT},
-	{"description", STRING},
-	{"whyItMatters", STRING},
-	{"relatedKeywords", ARRAY, STRING},
+	MEMBER("id", STRING | NUMBER),
+	MEMBER("type", STRING),
+	MEMBER("title", STRING),
+	MEMBER("source", STRING),
+	MEMBER("content", STRING),
+	MEMBER("details", STRING),
+	MEMBER("message", STRING),
+	MEMBER("category", STRING),
+	MEMBER("evidence", ARRAY),
+	MEMBER("keywords", ARRAY, STRING),
+	MEMBER("priority", STRING),
+	MEMBER("severity", STRING),
+	MEMBER("confidence", NUMBER | PERCENT),
+	MEMBER("description", STRING),
+	MEMBER("whyItMatters", STRING),
+	MEMBER("relatedKeywords", ARRAY, STRING),
+	MEMBER("related_keywords", ARRAY, STRING),
 };
 static const Members insight = MEMBERS(insight_list);
 
 static const Member recommendation_list[] = {
-	{"id", STRING | NUMBER},
-	{"title", STRING},
-	{"action", STRING},
-	{"effort", STRING},
-	{"impact", STRING},
-	{"reason", STRING},
-	{"priority", STRING | NUMBER},
-	{"timeline", STRING},
-	{"rationale", STRING},
-	{"dependencies", ARRAY},
-	{"estimatedImpact", STRING},
+	MEMBER("id", STRING | NUMBER),
+	MEMBER("theme", STRING),
+	MEMBER("title", STRING),
+	MEMBER("action", STRING),
+	MEMBER("effort", STRING),
+	MEMBER("impact", STRING),
+	MEMBER("reason", STRING),
+	MEMBER("category", STRING),
+	MEMBER("priority", STRING),
+	MEMBER("timeline", STRING),
+	MEMBER("rationale", STRING),
+	MEMBER("dependencies", ARRAY, STRING | NUMBER),
+	MEMBER("estimatedImpact", STRING),
+	MEMBER("estimated_impact", STRING),
 };
 static const Members recommendation = MEMBERS(recommendation_list);
 
 static const Member council_context_list[] = {
-	{"dataQuality", STRING},
-	{"keyFindings", ARRAY, STRING},
-	{"analysisDepth", STRING},
+	MEMBER("dataQuality", STRING),
+	MEMBER("keyFindings", ARRAY, STRING),
+	MEMBER("analysisDepth", STRING),
 };
 static const Members council_context = MEMBERS(council_context_list);
 
 static const Member freshness_list[] = {
-	{"status", STRING},
-	{"ageDays", NUMBER},
-	{"warning", STRING},
+	MEMBER("status", STRING),
+	MEMBER("ageDays", NUMBER),
+	MEMBER("warning", STRING),
 };
 static const Members freshness = MEMBERS(freshness_list);
 
 static const Member output_list[] = {
-	{"errors", ARRAY},
-	{"hasData", BOOLEAN},
-	{"insights", ARRAY, OBJECT, &insight},
-	{"moduleId", STRING},
-	{"chartsData", ARRAY, OBJECT},
-	{"confidence", NUMBER | PERCENT},
-	{"dataSources", ARRAY},
-	{"dataTimestamp", STRING},
-	{"councilContext", OBJECT, 0, &council_context},
-	{"freshnessStatus", OBJECT, 0, &freshness},
-	{"recommendations", ARRAY, OBJECT, &recommendation},
+	MEMBER("errors", ARRAY),
+	MEMBER("hasData", BOOLEAN),
+	MEMBER("insights", ARRAY, OBJECT, &insight),
+	MEMBER("moduleId", STRING),
+	MEMBER("module_id", STRING),
+	MEMBER("chartsData", ARRAY, OBJECT),
+	MEMBER("confidence", NUMBER | PERCENT),
+	MEMBER("dataSources", ARRAY),
+	MEMBER("dataTimestamp", STRING),
+	MEMBER("councilContext", OBJECT, 0, &council_context),
+	MEMBER("freshnessStatus", OBJECT, 0, &freshness),
+	MEMBER("recommendations", ARRAY, OBJECT, &recommendation),
 };
 static const Members output = MEMBERS(output_list);
 
 static const Member playbook_list[] = {
-	{"insights", ARRAY, OBJECT, &insight},
-	{"councilPrompt", STRING},
-	{"deprioritized", ARRAY, STRING},
-	{"recommendations", ARRAY, OBJECT, &recommendation},
+	MEMBER("insights", ARRAY, OBJECT, &insight),
+	MEMBER("councilPrompt", STRING),
+	MEMBER("deprioritized", ARRAY, STRING),
+	MEMBER("council_prompt", STRING),
+	MEMBER("recommendations", ARRAY, OBJECT, &recommendation),
 };
 static const Members playbook = MEMBERS(playbook_list);
 
 /* The sections of a configuration; of their members those that the gate and the guardrails read. */
 static const Member exclusion_list[] = {
-	{"value", STRING | REQUIRED | FILLED},
-	{"reason", STRING},
-	{"expires_at", STRING},
-	{"match_type", STRING},
-	{"semantic_sensitivity", STRING},
+	MEMBER("value", STRING | REQUIRED | FILLED),
+	MEMBER("reason", STRING),
+	MEMBER("expires_at", STRING),
+	MEMBER("match_type", STRING),
+	MEMBER("semantic_sensitivity", STRING),
 };
 static const Members exclusion = MEMBERS(exclusion_list);
 
 static const Member rules_list[] = {
-	{"hard_exclusion", BOOLEAN},
-	{"allow_model_suggestion", BOOLEAN},
-	{"require_human_override_for_expansion", BOOLEAN},
+	MEMBER("hard_exclusion", BOOLEAN),
+	MEMBER("allow_model_suggestion", BOOLEAN),
+	MEMBER("require_human_override_for_expansion", BOOLEAN),
 };
 static const Members rules = MEMBERS(rules_list);
 
 static const Member negative_scope_list[] = {
-	{"audit_log", ARRAY, OBJECT},
-	{"enforcement_rules", OBJECT, 0, &rules},
-	{"excluded_keywords", ARRAY, STRING},
-	{"excluded_use_cases", ARRAY, STRING},
-	{"keyword_exclusions", ARRAY, OBJECT, &exclusion},
-	{"category_exclusions", ARRAY, OBJECT, &exclusion},
-	{"excluded_categories", ARRAY, STRING},
-	{"use_case_exclusions", ARRAY, OBJECT, &exclusion},
-	{"excluded_competitors", ARRAY, STRING},
-	{"competitor_exclusions", ARRAY, OBJECT, &exclusion},
+	MEMBER("audit_log", ARRAY, OBJECT),
+	MEMBER("enforcement_rules", OBJECT, 0, &rules),
+	MEMBER("excluded_keywords", ARRAY, STRING),
+	MEMBER("excluded_use_cases", ARRAY, STRING),
+	MEMBER("keyword_exclusions", ARRAY, OBJECT, &exclusion),
+	MEMBER("category_exclusions", ARRAY, OBJECT, &exclusion),
+	MEMBER("excluded_categories", ARRAY, STRING),
+	MEMBER("use_case_exclusions", ARRAY, OBJECT, &exclusion),
+	MEMBER("excluded_competitors", ARRAY, STRING),
+	MEMBER("competitor_exclusions", ARRAY, OBJECT, &exclusion),
 };
 static const Members negative_scope = MEMBERS(negative_scope_list);
 
 static const Member quality_list[] = {
-	{"grade", STRING},
-	{"overall", NUMBER | PERCENT},
+	MEMBER("grade", STRING),
+	MEMBER("overall", NUMBER | PERCENT),
 };
 static const Members quality = MEMBERS(quality_list);
 
 static const Member governance_list[] = {
-	{"cmo_safe", BOOLEAN},
-	{"reviewed_by", STRING},
-	{"last_reviewed", STRING},
-	{"quality_score", OBJECT, 0, &quality},
-	{"human_verified", BOOLEAN},
-	{"blocked_reasons", ARRAY, STRING},
-	{"validation_status", STRING},
-	{"context_valid_until", STRING},
+	MEMBER("cmo_safe", BOOLEAN),
+	MEMBER("reviewed_by", STRING),
+	MEMBER("last_reviewed", STRING),
+	MEMBER("quality_score", OBJECT, 0, &quality),
+	MEMBER("human_verified", BOOLEAN),
+	MEMBER("blocked_reasons", ARRAY, STRING),
+	MEMBER("validation_status", STRING),
+	MEMBER("context_valid_until", STRING),
 };
 static const Members governance = MEMBERS(governance_list);
 
 static const Member configuration_list[] = {
-	{"name", STRING | FILLED},
-	{"brand", OBJECT},
-	{"governance", OBJECT, 0, &governance},
-	{"competitors", OBJECT},
-	{"negative_scope", OBJECT, 0, &negative_scope},
-	{"channel_context", OBJECT},
-	{"strategic_intent", OBJECT},
-	{"demand_definition", OBJECT},
-	{"category_definition", OBJECT},
+	MEMBER("name", STRING | FILLED),
+	MEMBER("brand", OBJECT),
+	MEMBER("governance", OBJECT, 0, &governance),
+	MEMBER("competitors", OBJECT),
+	MEMBER("negative_scope", OBJECT, 0, &negative_scope),
+	MEMBER("channel_context", OBJECT),
+	MEMBER("strategic_intent", OBJECT),
+	MEMBER("demand_definition", OBJECT),
+	MEMBER("category_definition", OBJECT),
 };
 static const Members configuration = CLOSED_MEMBERS(configuration_list);
 
 static const Member synthesis_list[] = {
-	{"keyThemes", ARRAY | REQUIRED, STRING},
-	{"prioritizedActions", ARRAY | REQUIRED, STRING},
-	{"crossModulePatterns", ARRAY | REQUIRED, STRING},
+	MEMBER("keyThemes", ARRAY | REQUIRED, STRING),
+	MEMBER("prioritizedActions", ARRAY | REQUIRED, STRING),
+	MEMBER("crossModulePatterns", ARRAY | REQUIRED, STRING),
 };
 static const Members synthesis = MEMBERS(synthesis_list);
 
 static const Member master_report_list[] = {
-	{"id", STRING | FILLED},
-	{"contextHash", STRING | FILLED},
-	{"execReports", ARRAY | REQUIRED, OBJECT},
-	{"generatedAt", STRING},
-	{"ucrSnapshot", OBJECT | REQUIRED},
-	{"dataFreshness", STRING | REQUIRED},
-	{"contextVersion", NUMBER | IDENTIFIER},
-	{"confidenceBasis", NUMBER | COUNT},
-	{"configurationId", NUMBER | IDENTIFIER | REQUIRED},
-	{"modulesIncluded", ARRAY | REQUIRED, STRING},
-	{"councilSynthesis", OBJECT | REQUIRED, 0, &synthesis},
-	{"overallConfidence", NUMBER | PERCENT | REQUIRED},
-	{"consolidatedInsights", ARRAY | REQUIRED, OBJECT},
-	{"consolidatedRecommendations", ARRAY | REQUIRED, OBJECT},
+	MEMBER("id", STRING | FILLED),
+	MEMBER("contextHash", STRING | FILLED),
+	MEMBER("execReports", ARRAY | REQUIRED, OBJECT),
+	MEMBER("generatedAt", STRING),
+	MEMBER("ucrSnapshot", OBJECT | REQUIRED),
+	MEMBER("dataFreshness", STRING | REQUIRED),
+	MEMBER("contextVersion", NUMBER | IDENTIFIER),
+	MEMBER("confidenceBasis", NUMBER | COUNT),
+	MEMBER("configurationId", NUMBER | IDENTIFIER | REQUIRED),
+	MEMBER("modulesIncluded", ARRAY | REQUIRED, STRING),
+	MEMBER("councilSynthesis", OBJECT | REQUIRED, 0, &synthesis),
+	MEMBER("overallConfidence", NUMBER | PERCENT | REQUIRED),
+	MEMBER("consolidatedInsights", ARRAY | REQUIRED, OBJECT),
+	MEMBER("consolidatedRecommendations", ARRAY | REQUIRED, OBJECT),
 };
 static const Members master_report = CLOSED_MEMBERS(master_report_list);
 
 static const Shape shapes[] = {
-	{"output", {"output", OBJECT | REQUIRED, 0, &output}},
-	{"playbookResult", {"playbookResult", OBJECT | REQUIRED, 0, &playbook}},
-	{"configuration", {"document", OBJECT | REQUIRED, 0, &configuration}},
-	{"masterReport", {"document", OBJECT | REQUIRED, 0, &master_report}},
+	{"output", MEMBER("output", OBJECT | REQUIRED, 0, &output)},
+	{"playbookResult", MEMBER("playbookResult", OBJECT | REQUIRED, 0, &playbook)},
+	{"configuration", MEMBER("document", OBJECT | REQUIRED, 0, &configuration)},
+	{"masterReport", MEMBER("document", OBJECT | REQUIRED, 0, &master_report)},
 };
 
 static void check_object(const JsonbContainer *object, const Members *members, const Path *path);
@@ -234,7 +244,7 @@ static void check_absent(const Member *member, const Path *path);
 static void check_array(const JsonbContainer *array, const Member *member, const Path *path);
 static void check_value(JEntry entry, char *value, int length, int types, const Path *path);
 static void check_number(Numeric number, int rules, const Path *path);
-static int	compare_keys(const char *a, int a_length, const char *b, int b_length);
+static inline int compare_keys(const char *a, int a_length, const char *b, int b_length);
 static int	type_of(JEntry entry, const char *value);
 static char *value_text(JEntry entry, char *value, int length);
 static char *path_text(const Path *path);
@@ -263,7 +273,7 @@ er_check_shape(PG_FUNCTION_ARGS)
 		elog(ERROR, "unknown shape");
 
 	path.name = shape->root.name;
-	path.length = strlen(path.name);
+	path.length = shape->root.length;
 	if (!JB_ROOT_IS_OBJECT(document))
 	{
 		JEntry		entry = JENTRY_ISCONTAINER;
@@ -309,8 +319,7 @@ check_object(const JsonbContainer *object, const Members *members, const Path *p
 
 		for (; next < members->count && member == NULL; next++)
 		{
-			int			order = compare_keys(members->list[next].name, strlen(members->list[next].name),
-											 key, path.length);
+			int			order = compare_keys(members->list[next].name, members->list[next].length, key, path.length);
 
 			if (order > 0)
 				break;
@@ -344,7 +353,7 @@ check_object(const JsonbContainer *object, const Members *members, const Path *p
 static void
 check_absent(const Member *member, const Path *parent)
 {
-	Path		path = {parent, member->name, strlen(member->name)};
+	Path		path = {parent, member->name, member->length};
 
 	if (member->types & REQUIRED)
 		refuse(&path, "is missing", NULL);
@@ -401,6 +410,12 @@ check_number(Numeric number, int rules, const Path *path)
 	int			low = rules & IDENTIFIER ? 1 : 0;
 	int			high = rules & PERCENT ? 2 : 3;
 	Datum		value = NumericGetDatum(number);
+	ErJson		json = {JENTRY_ISNUMERIC, VARSIZE_ANY(number), (const char *) number};
+	int64		fixed;
+
+	/* nearly all: a confidence between 0 and 100, both excluded, for digits after the eighth are not seen here */
+	if ((rules & PERCENT) && er_json_fixed8(&json, &fixed) && fixed > 0 && fixed < INT64CONST(10000000000))
+		return;
 
 	if (bounds[3] == NULL)
 	{
@@ -423,11 +438,13 @@ check_number(Numeric number, int rules, const Path *path)
 }
 
 /* jsonb's order of keys */
-static int
+static inline int
 compare_keys(const char *a, int a_length, const char *b, int b_length)
 {
 	if (a_length != b_length)
 		return a_length < b_length ? -1 : 1;
+	if (a_length > 0 && *a != *b)
+		return (unsigned char) *a < (unsigned char) *b ? -1 : 1;
 	return memcmp(a, b, a_length);
 }
 

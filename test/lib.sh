@@ -22,10 +22,15 @@ pg_major() {
     "$PG_CONFIG" --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p'
 }
 
+# a path that pg_config knows; nothing when there is no pg_config yet
+pg_path() {
+    "$PG_CONFIG" "$1" 2>/dev/null || true
+}
+
 # install_packages WHAT...: what is missing for build, check, bench or lint; nothing when all is there
 install_packages() {
     local want=() what major
-    major=$(pg_major)
+    major=$(pg_major || true)
     major=${major:-15}
     has() { command -v "$1" >/dev/null 2>&1; }
     for what in "$@"; do
@@ -33,14 +38,14 @@ install_packages() {
             build)
                 has gcc || want+=(gcc libc6-dev)
                 has make || want+=(make)
-                has runuser || want+=(util-linux)
-                [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || [ -x "$("$PG_CONFIG" --bindir 2>/dev/null)/postgres" ] ||
+                [ "$(id -u)" != 0 ] || has runuser || want+=(util-linux)
+                [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || [ -x "$(pg_path --bindir)/postgres" ] ||
                     want+=("postgresql-$major")
-                [ -f "$("$PG_CONFIG" --pgxs 2>/dev/null)" ] || want+=("postgresql-server-dev-$major") ;;
+                [ -f "$(pg_path --pgxs)" ] || want+=("postgresql-server-dev-$major") ;;
             check)
                 has pg_prove || want+=(libtap-parser-sourcehandler-pgtap-perl)
                 perl -MIPC::Run -e 1 2>/dev/null || want+=(libipc-run-perl)
-                [ -f "$("$PG_CONFIG" --sharedir 2>/dev/null)/extension/pgtap.control" ] || want+=("postgresql-$major-pgtap") ;;
+                [ -f "$(pg_path --sharedir)/extension/pgtap.control" ] || want+=("postgresql-$major-pgtap") ;;
             bench)
                 has node || want+=(nodejs)
                 has npm || want+=(npm) ;;

@@ -1,0 +1,112 @@
+-- Exec reports: malformed documents at every path, and that nothing of a refused one is stored.
+BEGIN;
+SELECT plan(16);
+
+SELECT execreport.update_flags(1, '{"execReportsEnabled": true, "masterReportsEnabled": true, "consolidationEnabled": true, "councilSynthesisEnabled": true}') IS NULL AS nothing \gset
+SELECT configuration_id FROM execreport.save_configuration(1, '{"brand": {"name": "Acme"}}') \gset
+
+-- What each member may be: from the documents that modules produce and the contract of the API.
+CREATE TEMP TABLE member (document text, path text[], shown text, allowed text);
+INSERT INTO member VALUES
+    ('output', '{}', 'output', 'object'),
+    ('output', '{moduleId}', 'output.moduleId', 'string'),
+    ('output', '{hasData}', 'output.hasData', 'boolean'),
+    ('output', '{confidence}', 'output.confidence', 'number'),
+    ('output', '{dataSources}', 'output.dataSources', 'array'),
+    ('output', '{dataTimestamp}', 'output.dataTimestamp', 'string'),
+    ('output', '{errors}', 'output.errors', 'array'),
+    ('output', '{chartsData}', 'output.chartsData', 'array'),
+    ('output', '{chartsData,0}', 'output.chartsData[0]', 'object'),
+    ('output', '{councilContext}', 'output.councilContext', 'object'),
+    ('output', '{councilContext,keyFindings}', 'output.councilContext.keyFindings', 'array'),
+    ('output', '{councilContext,keyFindings,1}', 'output.councilContext.keyFindings[1]', 'string'),
+    ('output', '{councilContext,dataQuality}', 'output.councilContext.dataQuality', 'string'),
+    ('output', '{freshnessStatus}', 'output.freshnessStatus', 'object'),
+    ('output', '{freshnessStatus,status}', 'output.freshnessStatus.status', 'string'),
+    ('output', '{freshnessStatus,ageDays}', 'output.freshnessStatus.ageDays', 'number'),
+    ('output', '{insights}', 'output.insights', 'array'),
+    ('output', '{insights,1}', 'output.insights[1]', 'object'),
+    ('output', '{recommendations}', 'output.recommendations', 'array'),
+    ('output', '{recommendations,1}', 'output.recommendations[1]', 'object'),
+    ('playbookResult', '{}', 'playbookResult', 'object'),
+    ('playbookResult', '{insights}', 'playbookResult.insights', 'array'),
+    ('playbookResult', '{insights,0}', 'playbookResult.insights[0]', 'object'),
+    ('playbookResult', '{recommendations}', 'playbookResult.recommendations', 'array'),
+    ('playbookResult', '{recommendations,0}', 'playbookResult.recommendations[0]', 'object'),
+    ('playbookResult', '{deprioritized}', 'playbookResult.deprioritized', 'array'),
+    ('playbookResult', '{deprioritized,1}', 'playbookResult.deprioritized[1]', 'string'),
+    ('playbookResult', '{councilPrompt}', 'playbookResult.councilPrompt', 'string');
+INSERT INTO member
+SELECT d, ARRAY[list, '1', name], format('%s.%s[1].%s', d, list, name), allowed
+  FROM (VALUES ('output'), ('playbookResult')) AS document (d),
+       (VALUES ('insights', 'title', 'string'), ('insights', 'message', 'string'), ('insights', 'content', 'string'),
+               ('insights', 'description', 'string'), ('insights', 'severity', 'string'), ('insights', 'priority', 'string'),
+               ('insights', 'category', 'string'), ('insights', 'type', 'string'), ('insights', 'confidence', 'number'),
+               ('insights', 'keywords', 'array'), ('insights', 'relatedKeywords', 'array'), ('insights', 'evidence', 'array'),
+               ('recommendations', 'action', 'string'), ('recommendations', 'title', 'string'),
+               ('recommendations', 'impact', 'string'), ('recommendations', 'estimatedImpact', 'string'),
+               ('recommendations', 'effort', 'string'), ('recommendations', 'priority', 'string'), ('insights', 'related_keywords', 'array'), ('recommendations', 'dependencies', 'array')) AS m (list, name, allowed);
+
+-- a document with that one value in it
+CREATE FUNCTION pg_temp.with_value(path text[], value jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    document jsonb := '{"insights": [{"title": "a"}, {"title": "b"}], "recommendations": [{"action": "a"}, {"action": "b"}],
+        "chartsData": [{}], "councilContext": {"keyFindings": ["a", "b"]}, "freshnessStatus": {}, "deprioritized": ["a", "b"]}';
+BEGIN
+    RETURN CASE WHEN path = '{}' THEN value ELSE jsonb_set(document, path, value) END;
+END $$;
+-- the error of a call: its state and message; 'stored' when there is none
+CREATE FUNCTION pg_temp.outcome(output jsonb, playbook_result jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    told text;
+BEGIN
+    PERFORM execreport.create_exec_report(1, 'keyword-gap', output, playbook_result);
+    RETURN 'stored';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS told = MESSAGE_TEXT;
+    RETURN SQLSTATE || ' ' || told;
+END $$;
+
+CREATE TEMP TABLE value (type text, value jsonb);
+INSERT INTO value VALUES
+    ('string', '"text"'), ('string', '""'), ('string', to_jsonb(repeat('long ', 20000))),
+    ('string', to_jsonb(E'\x01\x02\x1f\u007f\u2028 " \\ '::text)),
+    ('number', '5'), ('number', '0'), ('number', '0.000000000000000000000000000000000001'),
+    ('boolean', 'true'), ('boolean', 'false'),
+    ('object', '{}'), ('object', '{"a": {"b": [1, null, "x"]}}'),
+    ('array', '[]'), ('array', (repeat('[', 2000) || repeat(']', 2000))::jsonb);
+
+CREATE TEMP TABLE trial AS
+SELECT m.*, v.type, v.value,
+       CASE WHEN m.document = 'output' THEN pg_temp.outcome(pg_temp.with_value(m.path, v.value), NULL)
+            ELSE pg_temp.outcome('{}', pg_temp.with_value(m.path, v.value)) END AS outcome
+  FROM member AS m CROSS JOIN value AS v;
+
+SELECT cmp_ok((SELECT count(*) FROM trial WHERE type <> allowed), '>=', 200::bigint, 'at least 200 malformed documents were tried');
+SELECT is_empty($$ SELECT shown, type, left(value::text, 40), outcome FROM trial
+     WHERE type <> allowed AND outcome NOT LIKE '22023 ' || replace(replace(shown, '\', '\\'), '_', '\_') || ' is not a%' $$,
+    'a value of a wrong type is refused by its path');
+SELECT is_empty($$ SELECT shown, left(value::text, 40), outcome FROM trial WHERE type = allowed AND outcome <> 'stored'
+        AND NOT (outcome LIKE '22023 ' || shown || '[%] is not a%') $$,
+    'a value of the right type is stored, or an element of it is refused by its path');
+SELECT is((SELECT count(*) FROM execreport.exec_reports WHERE tenant_id = 1), (SELECT count(*) FROM trial WHERE outcome = 'stored'),
+    'refused documents leave no row');
+SELECT lives_ok($$ SELECT count(execreport.consolidate_exec_reports(jsonb_build_array(jsonb_build_object('id', id, 'moduleId', module_id,
+        'executedAt', '2026-03-01T00:00:00Z', 'output', output, 'playbookResult', playbook_result)), NULL, now()))
+     FROM execreport.exec_reports WHERE tenant_id = 1 $$, 'whatever is stored can be consolidated');
+
+-- numbers
+SELECT is(pg_temp.outcome(jsonb_build_object('confidence', c), NULL) LIKE '22023 output.confidence is out of range%', refused, 'confidence ' || left(c::text, 20))
+  FROM (VALUES (-0.01, true), (0, false), (1, false), (100, false), (100.0001, true), (1e300::numeric, true), (-1e300::numeric, true)) AS n (c, refused);
+
+-- nulls stand for absent members
+SELECT is(pg_temp.outcome('{"hasData": null, "confidence": null, "errors": null, "insights": null, "councilContext": null}',
+    '{"insights": null, "recommendations": null, "deprioritized": null, "councilPrompt": null}'), 'stored', 'null members are absent members');
+SELECT is((SELECT count(*) FROM execreport._latest_exec_reports(1, 1, 1, now()) WHERE ids IS NOT NULL), 1::bigint, 'and such a run counts as successful');
+
+-- size
+SELECT is(pg_temp.outcome(jsonb_build_object('hasData', true, 'rawData', repeat('x', 100 * 1024 * 1024)), NULL), 'stored', '100 MB of text are stored');
+
+SELECT throws_ok($$ SELECT execreport.create_exec_report(1, 'm', '{"insights": [null]}') $$, '22023', 'output.insights[0] is not an object', 'null is no element');
+SELECT * FROM finish();
+ROLLBACK;
