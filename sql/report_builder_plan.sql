@@ -143,36 +143,38 @@ COMMENT ON FUNCTION execreport._builder_segmentation(jsonb, text) IS
 the members of backfillConfig, "errors"}. What backfillConfig says stands above segmentationConfig.';
 
 CREATE FUNCTION execreport._builder_backfill(config jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    WITH door AS (
-        SELECT execreport._builder_members(coalesce(_builder_backfill.config, '{}'), 'backfillConfig.',
-                   '{days,periods,segmentation,segmentType,parallelLimit,includeCurrent}') AS d
-    ), read AS (
-        SELECT d -> 'errors' AS errors, d -> 'members' AS m,
-               coalesce(d #> '{members,segmentType}', d #> '{members,segmentation}') AS kind
-          FROM door
-    )
-    SELECT jsonb_build_object(
-        'members', m - 'segmentation' || CASE WHEN kind IS NULL THEN '{}' ELSE jsonb_build_object('segmentType', kind) END,
-        'errors', errors
-            || execreport._builder_whole(m, 'days', 'backfillConfig.', 'INVALID_BACKFILL', 1, 4000)
-            || execreport._builder_whole(m, 'periods', 'backfillConfig.', 'INVALID_BACKFILL', 1, 4000)
-            || execreport._builder_whole(m, 'parallelLimit', 'backfillConfig.', 'INVALID_BACKFILL', 1, 10)
-            || CASE WHEN m ? 'days' AND m ? 'periods' THEN jsonb_build_array(execreport._builder_error('INVALID_BACKFILL',
-                    'backfillConfig.periods', 'does not stand beside "days"', '{"hint": "Keep one of the two keys."}')) ELSE '[]' END
-            || CASE WHEN kind IS NULL OR kind IN ('"daily"', '"weekly"', '"monthly"', '"quarterly"') THEN '[]'
-                    ELSE jsonb_build_array(execreport._builder_error('INVALID_BACKFILL',
-                        'backfillConfig.' || CASE WHEN m ? 'segmentType' THEN 'segmentType' ELSE 'segmentation' END,
-                        'is unknown: ' || left(kind::text, 64), '{"allowed": ["daily", "weekly", "monthly", "quarterly"]}')) END
-            || CASE WHEN m ? 'segmentType' AND m ? 'segmentation' AND m -> 'segmentType' <> m -> 'segmentation'
-                    THEN jsonb_build_array(execreport._builder_error('INVALID_BACKFILL',
-                        'backfillConfig.segmentation', 'differs from "segmentType"', '{"hint": "Keep one of the two keys."}')) ELSE '[]' END
-            || CASE WHEN coalesce(jsonb_typeof(m -> 'includeCurrent'), 'boolean') = 'boolean' THEN '[]'
-                    ELSE jsonb_build_array(execreport._builder_error('INVALID_BACKFILL',
-                        'backfillConfig.includeCurrent', 'must be true or false, not ' || left((m -> 'includeCurrent')::text, 64))) END)
-      FROM read;
-END;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        WITH door AS (
+            SELECT execreport._builder_members(coalesce(_builder_backfill.config, '{}'), 'backfillConfig.',
+                       '{days,periods,segmentation,segmentType,parallelLimit,includeCurrent}') AS d
+        ), read AS (
+            SELECT d -> 'errors' AS errors, d -> 'members' AS m,
+                   coalesce(d #> '{members,segmentType}', d #> '{members,segmentation}') AS kind
+              FROM door
+        )
+        SELECT jsonb_build_object(
+            'members', m - 'segmentation' || CASE WHEN kind IS NULL THEN '{}' ELSE jsonb_build_object('segmentType', kind) END,
+            'errors', errors
+                || execreport._builder_whole(m, 'days', 'backfillConfig.', 'INVALID_BACKFILL', 1, 4000)
+                || execreport._builder_whole(m, 'periods', 'backfillConfig.', 'INVALID_BACKFILL', 1, 4000)
+                || execreport._builder_whole(m, 'parallelLimit', 'backfillConfig.', 'INVALID_BACKFILL', 1, 10)
+                || CASE WHEN m ? 'days' AND m ? 'periods' THEN jsonb_build_array(execreport._builder_error('INVALID_BACKFILL',
+                        'backfillConfig.periods', 'does not stand beside "days"', '{"hint": "Keep one of the two keys."}')) ELSE '[]' END
+                || CASE WHEN kind IS NULL OR kind IN ('"daily"', '"weekly"', '"monthly"', '"quarterly"') THEN '[]'
+                        ELSE jsonb_build_array(execreport._builder_error('INVALID_BACKFILL',
+                            'backfillConfig.' || CASE WHEN m ? 'segmentType' THEN 'segmentType' ELSE 'segmentation' END,
+                            'is unknown: ' || left(kind::text, 64), '{"allowed": ["daily", "weekly", "monthly", "quarterly"]}')) END
+                || CASE WHEN m ? 'segmentType' AND m ? 'segmentation' AND m -> 'segmentType' <> m -> 'segmentation'
+                        THEN jsonb_build_array(execreport._builder_error('INVALID_BACKFILL',
+                            'backfillConfig.segmentation', 'differs from "segmentType"', '{"hint": "Keep one of the two keys."}')) ELSE '[]' END
+                || CASE WHEN coalesce(jsonb_typeof(m -> 'includeCurrent'), 'boolean') = 'boolean' THEN '[]'
+                        ELSE jsonb_build_array(execreport._builder_error('INVALID_BACKFILL',
+                            'backfillConfig.includeCurrent', 'must be true or false, not ' || left((m -> 'includeCurrent')::text, 64))) END)
+          FROM read);
+END
+$$;
 COMMENT ON FUNCTION execreport._builder_backfill(jsonb) IS
 'Reads backfillConfig: {"members", "errors"}.';
 
@@ -297,7 +299,8 @@ COMMENT ON FUNCTION execreport._builder_door(jsonb) IS
 'The members of a document, over those of the draft that its draftId names: {"members", "errors"}.';
 
 CREATE FUNCTION execreport._builder_plan(document jsonb, step text, now timestamptz) RETURNS jsonb
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     tenant integer := execreport.current_tenant();
     door jsonb := execreport._builder_door(document);

@@ -131,7 +131,8 @@ COMMENT ON FUNCTION execreport._builder_run_parameters(jsonb) IS
 'What a schedule keeps for its runs: {"parameters", "lookbackConfig", "segmentationConfig"}.';
 
 CREATE FUNCTION execreport._builder_conflicts(plan jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN (
         WITH wish AS (
