@@ -16,6 +16,7 @@ SQL_PARTS = schema \
 	configurations exec_reports master_reports \
 	workflows \
 	backfill backfill_queue schedules \
+	report_builder report_builder_plan report_builder_submit \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \

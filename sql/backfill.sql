@@ -22,6 +22,7 @@ CREATE TABLE execreport.report_data_collections (
     user_id             text NOT NULL DEFAULT execreport.current_user_id(),
     lookback_config     jsonb NOT NULL DEFAULT '{}',
     segmentation_config jsonb NOT NULL DEFAULT '{}',
+    parameters          jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(parameters) = 'object'),
     start_date          date,
     end_date            date,
     request_key         text,
@@ -201,7 +202,7 @@ END
 $$;
 
 CREATE FUNCTION execreport._new_collection(tenant integer, workflow uuid, lookback jsonb, segmentation jsonb,
-    first_day date, last_day date, request_key text)
+    first_day date, last_day date, request_key text, parameters jsonb DEFAULT '{}')
 RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -239,8 +240,8 @@ BEGIN
     END IF;
 
     INSERT INTO execreport.report_data_collections AS c (tenant_id, workflow_id, lookback_config, segmentation_config,
-                                                         start_date, end_date, request_key, parallel_limit, retry_failed)
-    VALUES (tenant, workflow, lookback, plan, first_day, last_day, _new_collection.request_key,
+                                                         parameters, start_date, end_date, request_key, parallel_limit, retry_failed)
+    VALUES (tenant, workflow, lookback, plan, _new_collection.parameters, first_day, last_day, _new_collection.request_key,
             (plan -> 'parallel_limit')::integer, (plan -> 'retry_failed')::boolean)
     ON CONFLICT (tenant_id, request_key) WHERE request_key IS NOT NULL DO NOTHING
     RETURNING c.collection_id INTO result;
@@ -264,8 +265,9 @@ BEGIN
     RETURN result;
 END
 $$;
-COMMENT ON FUNCTION execreport._new_collection(integer, uuid, jsonb, jsonb, date, date, text) IS
-'Makes a collection and its segments, or finds the one that was made under this request key.';
+COMMENT ON FUNCTION execreport._new_collection(integer, uuid, jsonb, jsonb, date, date, text, jsonb) IS
+'Makes a collection and its segments, or finds the one that was made under this request key. parameters: handed to the
+executor over those of the workflow.';
 
 CREATE FUNCTION execreport._add_missing_segments(tenant integer, collection uuid, at timestamptz) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

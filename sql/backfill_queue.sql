@@ -495,9 +495,9 @@ Example: SELECT p.* FROM execreport.list_collections() AS c, execreport.backfill
 CREATE FUNCTION execreport._backfill_executor(collection uuid, OUT call text, OUT parameters jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    workflow execreport.workflows;
+    workflow record;
 BEGIN
-    SELECT w.* INTO workflow
+    SELECT w.name, w.executor, w.parameters || c.parameters AS parameters INTO workflow
       FROM execreport.report_data_collections AS c
       LEFT JOIN execreport.workflows AS w ON w.tenant_id = c.tenant_id AND w.workflow_id = c.workflow_id
      WHERE c.tenant_id = (SELECT execreport.current_tenant()) AND c.collection_id = collection;

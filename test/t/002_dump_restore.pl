@@ -28,6 +28,10 @@ $node->safe_psql('source', q{
 	SELECT execreport.create_schedule(execreport.create_workflow('Second'),
 		'{"frequency": "daily", "time": "09:00", "timezone": "Europe/London"}', now => '2026-01-01');
 	SELECT count(*) FROM execreport.run_due_schedules('2026-01-03');
+	SELECT execreport.save_draft(NULL, 'parameters', '{"lookbackConfig": {"type": "relative", "value": 7, "unit": "days"}}');
+	SELECT execreport.submit_report(jsonb_build_object('workflowId', (SELECT workflow_id FROM execreport.workflows LIMIT 1),
+		'scheduleType', 'once', 'requestKey', 'dumped',
+		'lookbackConfig', '{"type": "relative", "value": 14, "unit": "days"}'::jsonb));
 	RESET execreport.tenant_id;
 	SELECT execreport.generate_master_reports();
 });
