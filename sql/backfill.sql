@@ -48,7 +48,6 @@ CREATE TABLE execreport.report_data_collections (
     pace_from           timestamptz,
     pace_seconds        double precision,
     PRIMARY KEY (tenant_id, collection_id),
-    FOREIGN KEY (tenant_id, workflow_id) REFERENCES execreport.workflows,
     CHECK (start_date <= end_date)
 ) WITH (fillfactor = 50);
 -- None of these indexes names a counter: so a counter changes without touching them. And none but the primary key serves a
@@ -88,7 +87,6 @@ CREATE TABLE execreport.report_data_segments (
     result           jsonb,
     PRIMARY KEY (tenant_id, segment_id),
     UNIQUE (tenant_id, collection_id, segment_start) INCLUDE (segment_end),
-    FOREIGN KEY (tenant_id, collection_id) REFERENCES execreport.report_data_collections ON DELETE CASCADE,
     CHECK (segment_start <= segment_end),
     CHECK ((status = 'running') = (lease_until IS NOT NULL))
 ) WITH (fillfactor = 70);
