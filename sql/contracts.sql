@@ -48,19 +48,19 @@ DECLARE
     self    text := 'contract:' || _bundle_contract.name;
     held    text := CASE WHEN _bundle_contract.schema ->> '$schema' LIKE '%draft-07%' THEN 'definitions' ELSE '$defs' END;
     pending jsonb[] := ARRAY[_bundle_contract.schema];
-    current jsonb;
+    written text;
     uri     text;
     other   record;
     defs    jsonb := '{}';
     recurs  boolean := false;
 BEGIN
     WHILE cardinality(pending) > 0 LOOP
-        current := pending[1];
+        -- in jsonb's own text a member reads like this and nothing else does: quotes inside of strings are escaped
+        written := pending[1]::text;
         pending := pending[2:];
         FOR uri IN
-            SELECT DISTINCT split_part(r.value #>> '{}', '#', 1)
-              FROM jsonb_path_query(current, 'strict $.** ? (@.type() == "object").keyvalue() ?
-                       ((@.key == "$ref" || @.key == "$dynamicRef") && @.value.type() == "string").value') AS r (value)
+            SELECT DISTINCT split_part(('"' || r.found[1] || '"')::jsonb #>> '{}', '#', 1)
+              FROM regexp_matches(written, '"\$(?:ref|dynamicRef)": "((?:[^"\\]|\\.)*)"', 'g') AS r (found)
         LOOP
             IF regexp_replace(uri, '^contract:', '') = _bundle_contract.name THEN
                 recurs := true;
@@ -73,8 +73,7 @@ BEGIN
              WHERE c.tenant_id IN (0, _bundle_contract.tenant_id)
                AND (c.name = regexp_replace(uri, '^contract:', '') OR rtrim(c.schema ->> '$id', '#') = uri)
              ORDER BY c.name, c.registered_at DESC, c.version DESC;
-            CONTINUE WHEN NOT FOUND OR uri = '' OR jsonb_path_exists(current, 'strict $.** ? (@.type() == "object").keyvalue() ?
-                              (@.key == "$id" && @.value == $uri)', jsonb_build_object('uri', uri)) OR defs ? ('contract:' || other.name);
+            CONTINUE WHEN NOT FOUND OR uri = '' OR strpos(written, '"$id": ' || to_jsonb(uri)::text) > 0 OR defs ? ('contract:' || other.name);
             defs := defs || jsonb_build_object('contract:' || other.name,
                 CASE jsonb_typeof(other.schema)
                     WHEN 'object' THEN other.schema || jsonb_build_object('$id', other.id)

@@ -128,7 +128,8 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
         "reason":               {"type": ["string", "null"]},
         "expiresAt":            {"type": ["string", "null"]},
         "expires_at":           {"type": ["string", "null"]},
-            "match_type":           {"type": ["string", "null"]},
+        "matchType":            {"type": ["string", "null"]},
+        "match_type":           {"type": ["string", "null"]},
         "semanticSensitivity":  {"type": ["string", "null"]},
         "semantic_sensitivity": {"type": ["string", "null"]}
       }
@@ -298,7 +299,7 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
   },
   "$defs": {
     "lagDays": {"type": "integer", "minimum": 0, "maximum": 4000000},
-    "day":     {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"}
+    "day":     {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
   }
 } $json$, 'execreport', '-infinity', true),
 
