@@ -11,6 +11,7 @@ SQL_PARTS = schema \
 	audit \
 	access \
 	lookback segmentation recurrence json_schema \
+	contracts contracts_builtin \
 	consolidation \
 	flags \
 	configurations exec_reports master_reports \
@@ -29,7 +30,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
 	consolidation_state.o \
 	flags.o flags_setting.o \
-	shape.o spelling.o exec_reports.o)
+	spelling.o exec_reports.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql

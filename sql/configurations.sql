@@ -1,12 +1,6 @@
 -- configurations: what a brand wants reported on, and what must never appear: one document of eight sections per
 -- configuration, with a version and a hash, and the gate that a module passes before it runs.
 
-CREATE FUNCTION execreport._check_shape(shape text, document jsonb) RETURNS boolean
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50 AS 'MODULE_PATHNAME', 'er_check_shape';
-COMMENT ON FUNCTION execreport._check_shape(text, jsonb) IS
-'True, or error 22023 that names the first member of a wrong type or range by its path. Shapes: output, playbookResult,
-configuration, masterReport; src/shape.c lists their members.';
-
 CREATE FUNCTION execreport._snake_case(document jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 50 AS 'MODULE_PATHNAME', 'er_snake_case';
 COMMENT ON FUNCTION execreport._snake_case(jsonb) IS
@@ -152,7 +146,7 @@ DECLARE
     content jsonb := execreport._snake_case(document);
     rule    record;
 BEGIN
-    PERFORM execreport._check_shape('configuration', content);
+    PERFORM execreport._require_contract('ucr-configuration', content, 'document', NULL);
     SELECT coalesce(jsonb_object_agg(key, value), '{}') INTO content FROM jsonb_each(content) WHERE value <> 'null';
     IF content ? 'governance' THEN
         content := jsonb_set(content, '{governance}', (content -> 'governance') - '{context_hash,context_version}'::text[]);

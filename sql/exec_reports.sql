@@ -45,13 +45,35 @@ CREATE POLICY own_tenant ON execreport.exec_reports
     USING (tenant_id = (SELECT execreport.current_tenant()));
 SELECT pg_catalog.pg_extension_config_dump('execreport.exec_reports', '');
 
-CREATE FUNCTION execreport._check_exec_report(output jsonb, playbook_result jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN execreport._check_shape('output', output)
-       AND (execreport._check_shape('playbookResult', nullif(playbook_result, 'null')) IS NOT FALSE);
-COMMENT ON FUNCTION execreport._check_exec_report(jsonb, jsonb) IS
-'True when both documents have the shape their readers rely on, NULL without an output, else error 22023 by path: the one
-place where the documents of an exec report are judged.';
+CREATE FUNCTION execreport._exec_report_fits(output jsonb, playbook_result jsonb) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN execreport.json_matches_schema(execreport._exec_report_output_contract(), output)
+       AND (execreport.json_matches_schema(execreport._playbook_result_contract(), nullif(playbook_result, 'null')) IS NOT FALSE);
+COMMENT ON FUNCTION execreport._exec_report_fits(jsonb, jsonb) IS
+'Are both documents valid against the contracts exec-report-output and playbook-result? NULL without an output.';
+
+CREATE FUNCTION execreport._refuse_exec_documents(output jsonb, playbook_result jsonb) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF output IS NULL THEN
+        RAISE EXCEPTION 'output is null' USING ERRCODE = '22004', HINT = 'Give the object that the module returned.';
+    END IF;
+    PERFORM execreport._require_contract('exec-report-output', output, 'output', NULL),
+            execreport._require_contract('playbook-result', playbook_result, 'playbookResult', NULL);
+END
+$$;
+COMMENT ON FUNCTION execreport._refuse_exec_documents(jsonb, jsonb) IS
+'Says what is wrong with the documents of an exec report.';
+
+CREATE FUNCTION execreport._held_to(contract text, output jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM execreport._require_contract(contract, output, 'output', NULL);
+    RETURN output;
+END
+$$;
+COMMENT ON FUNCTION execreport._held_to(text, jsonb) IS
+'The output, when it is valid against the contract of its module; else error 22023.';
 
 CREATE FUNCTION execreport.create_exec_report(configuration_id integer, module_id text, output jsonb,
     playbook_result jsonb DEFAULT NULL, context_version integer DEFAULT NULL, executed_at timestamptz DEFAULT now(),
@@ -68,8 +90,8 @@ BEGIN
     IF NOT execreport.is_flag_enabled(tenant, 'execReportsEnabled', execreport.current_user_id()) THEN
         PERFORM execreport._require_flag(tenant, 'execReportsEnabled', execreport.current_user_id());
     END IF;
-    IF execreport._check_exec_report(create_exec_report.output, create_exec_report.playbook_result) IS NULL THEN
-        RAISE EXCEPTION 'output is null' USING ERRCODE = '22004', HINT = 'Give the object that the module returned.';
+    IF execreport._exec_report_fits(create_exec_report.output, create_exec_report.playbook_result) IS NOT TRUE THEN
+        PERFORM execreport._refuse_exec_documents(create_exec_report.output, create_exec_report.playbook_result);
     END IF;
     IF (length(create_exec_report.module_id) BETWEEN 1 AND 100 AND length(new_id) BETWEEN 1 AND 200
         AND moment >= '0001-01-01 00:00Z' AND moment < '10000-01-01 00:00Z') IS NOT TRUE THEN
@@ -80,11 +102,14 @@ BEGIN
     INSERT INTO execreport.exec_reports (tenant_id, id, configuration_id, module_id, context_version, context_hash,
         executed_at, output, playbook_result)
     SELECT tenant, new_id, c.configuration_id, create_exec_report.module_id, c.context_version, c.context_hash, moment,
-           create_exec_report.output, nullif(create_exec_report.playbook_result, 'null')
+           CASE WHEN m.output_contract IS NULL THEN create_exec_report.output
+                ELSE execreport._held_to(m.output_contract, create_exec_report.output) END,
+           nullif(create_exec_report.playbook_result, 'null')
       FROM execreport.configurations AS c
+      LEFT JOIN execreport.modules AS m ON m.tenant_id = tenant AND m.module_id = create_exec_report.module_id
      WHERE c.tenant_id = tenant AND c.configuration_id = create_exec_report.configuration_id
        AND (create_exec_report.context_version IS NULL OR c.context_version = create_exec_report.context_version)
-       FOR KEY SHARE
+       FOR KEY SHARE OF c
     ON CONFLICT (tenant_id, id) DO NOTHING
     RETURNING * INTO result;
     IF FOUND THEN
@@ -108,9 +133,12 @@ BEGIN
     INSERT INTO execreport.exec_reports (tenant_id, id, configuration_id, module_id, context_version, context_hash,
         executed_at, output, playbook_result)
     SELECT tenant, new_id, c.configuration_id, create_exec_report.module_id, v.context_version, v.context_hash, moment,
-           create_exec_report.output, nullif(create_exec_report.playbook_result, 'null')
+           CASE WHEN m.output_contract IS NULL THEN create_exec_report.output
+                ELSE execreport._held_to(m.output_contract, create_exec_report.output) END,
+           nullif(create_exec_report.playbook_result, 'null')
       FROM execreport.configurations AS c
       JOIN execreport.configuration_versions AS v USING (tenant_id, configuration_id)
+      LEFT JOIN execreport.modules AS m ON m.tenant_id = tenant AND m.module_id = create_exec_report.module_id
      WHERE c.tenant_id = tenant AND c.configuration_id = create_exec_report.configuration_id
        AND v.context_version = create_exec_report.context_version
        FOR KEY SHARE OF c
@@ -123,8 +151,9 @@ END
 $$;
 COMMENT ON FUNCTION execreport.create_exec_report(integer, text, jsonb, jsonb, integer, timestamptz, text) IS
 'Stores what a module found, and returns the row.
-output: the module''s output, an object; playbook_result: an object, or NULL when the module has no playbook. Known members
-must have their types: insights and recommendations are arrays of objects, confidence is a number from 0 to 100, hasData a
+output: the module''s output, an object; playbook_result: an object, or NULL when the module has no playbook. They are held
+to the contracts exec-report-output and playbook-result, and to the contract that register_module() named for the
+module. Known members must have their types: insights and recommendations are arrays of objects, confidence is a number from 0 to 100, hasData a
 boolean, errors an array, deprioritized an array of strings, councilPrompt a string; other members are kept as they are.
 context_version: NULL = the current one; context_hash is the hash of that version. executed_at: NULL = now.
 id: NULL = exec-<module_id>-<UUIDv7>. The same id with the same content returns the stored row and changes nothing; an
@@ -279,7 +308,7 @@ BEGIN
         RAISE EXCEPTION 'output is null' USING ERRCODE = '22004', HINT = 'Give the object that the module returned.';
     END IF;
     IF jsonb_typeof(record_module_execution.output) <> 'object' THEN
-        PERFORM execreport._check_exec_report(record_module_execution.output, NULL);
+        PERFORM execreport._require_contract('exec-report-output', record_module_execution.output, 'output', NULL);
     END IF;
     IF jsonb_typeof(playbook) <> 'object' THEN
         playbook := '{}';

@@ -255,18 +255,7 @@ BEGIN
     IF NOT execreport.is_flag_enabled(tenant, 'masterReportsEnabled', execreport.current_user_id()) THEN
         PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', execreport.current_user_id());
     END IF;
-    IF execreport._check_shape('masterReport', given) IS NULL THEN
-        RAISE EXCEPTION 'document is null' USING ERRCODE = '22004', HINT = 'Give the object of a master report.';
-    END IF;
-    IF given ->> 'dataFreshness' NOT IN ('fresh', 'moderate', 'stale') THEN
-        RAISE EXCEPTION 'document.dataFreshness is unknown'
-            USING ERRCODE = '22023', DETAIL = format('It is "%s"; it may be fresh, moderate or stale.',
-                                                     left(given ->> 'dataFreshness', 64));
-    END IF;
-    IF length(given ->> 'id') > 200 THEN
-        RAISE EXCEPTION 'document.id has % characters', length(given ->> 'id')
-            USING ERRCODE = '22023', DETAIL = 'It may have 1 to 200.';
-    END IF;
+    PERFORM execreport.require_contract('master-report', given);
     configuration := (given ->> 'configurationId')::numeric;
     moment := CASE WHEN given ->> 'generatedAt' ~ '^\d{4}-\d\d-\d\d$'
                    THEN (execreport._instant(given ->> 'generatedAt', 'document.generatedAt') - interval '1 day')

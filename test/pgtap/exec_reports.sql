@@ -84,10 +84,10 @@ SELECT m.*, v.type, v.value,
 
 SELECT cmp_ok((SELECT count(*) FROM trial WHERE type <> allowed), '>=', 200::bigint, 'at least 200 malformed documents were tried');
 SELECT is_empty($$ SELECT shown, type, left(value::text, 40), outcome FROM trial
-     WHERE type <> allowed AND outcome NOT LIKE '22023 ' || replace(replace(shown, '\', '\\'), '_', '\_') || ' is not a%' $$,
+     WHERE type <> allowed AND outcome NOT LIKE '22023 ' || replace(replace(shown, '\', '\\'), '_', '\_') || ': value is of type %' $$,
     'a value of a wrong type is refused by its path');
 SELECT is_empty($$ SELECT shown, left(value::text, 40), outcome FROM trial WHERE type = allowed AND outcome <> 'stored'
-        AND NOT (outcome LIKE '22023 ' || shown || '[%] is not a%') $$,
+        AND NOT (outcome LIKE '22023 ' || shown || '[%]: value is of type %') $$,
     'a value of the right type is stored, or an element of it is refused by its path');
 SELECT is((SELECT count(*) FROM execreport.exec_reports WHERE tenant_id = 1), (SELECT count(*) FROM trial WHERE outcome = 'stored'),
     'refused documents leave no row');
@@ -96,7 +96,7 @@ SELECT lives_ok($$ SELECT count(execreport.consolidate_exec_reports(jsonb_build_
      FROM execreport.exec_reports WHERE tenant_id = 1 $$, 'whatever is stored can be consolidated');
 
 -- numbers
-SELECT is(pg_temp.outcome(jsonb_build_object('confidence', c), NULL) LIKE '22023 output.confidence is out of range%', refused, 'confidence ' || left(c::text, 20))
+SELECT is(pg_temp.outcome(jsonb_build_object('confidence', c), NULL) LIKE '22023 output.confidence: value % must be at %', refused, 'confidence ' || left(c::text, 20))
   FROM (VALUES (-0.01, true), (0, false), (1, false), (100, false), (100.0001, true), (1e300::numeric, true), (-1e300::numeric, true)) AS n (c, refused);
 
 -- nulls stand for absent members
@@ -107,6 +107,6 @@ SELECT is((SELECT count(*) FROM execreport._latest_exec_reports(1, 1, 1, now()) 
 -- size
 SELECT is(pg_temp.outcome(jsonb_build_object('hasData', true, 'rawData', repeat('x', 100 * 1024 * 1024)), NULL), 'stored', '100 MB of text are stored');
 
-SELECT throws_ok($$ SELECT execreport.create_exec_report(1, 'm', '{"insights": [null]}') $$, '22023', 'output.insights[0] is not an object', 'null is no element');
+SELECT throws_ok($$ SELECT execreport.create_exec_report(1, 'm', '{"insights": [null]}') $$, '22023', 'output.insights[0]: value is of type null, must be object', 'null is no element');
 SELECT * FROM finish();
 ROLLBACK;

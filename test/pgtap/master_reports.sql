@@ -65,7 +65,7 @@ SELECT m.*, regexp_replace(array_to_string('document'::text || m.path, '.'), '\.
   FROM good, member AS m CROSS JOIN value AS v;
 SELECT cmp_ok((SELECT count(*) FROM trial WHERE type <> allowed AND (type <> 'null' OR required)), '>=', 200::bigint, 'at least 200 malformed documents were tried');
 SELECT is_empty($$ SELECT shown, type, left(value::text, 40), outcome FROM trial
-     WHERE type <> allowed AND (type <> 'null' OR required) AND NOT starts_with(outcome, '22023 ' || shown || ' is not a') $$, 'a value of a wrong type is refused by its path');
+     WHERE type <> allowed AND (type <> 'null' OR required) AND NOT starts_with(outcome, '22023 ' || shown || ': value is of type ') $$, 'a value of a wrong type is refused by its path');
 SELECT is_empty($$ SELECT shown, type, left(value::text, 40), outcome FROM trial WHERE type = allowed AND outcome <> 'stored' AND NOT starts_with(outcome, '22023 ' || shown)
     AND NOT starts_with(outcome, '22023 document.') AND outcome NOT LIKE 'P0002 configuration %' $$, 'one of the right type is stored, or refused for what it says');
 SELECT is((SELECT count(*) FROM execreport.master_reports WHERE tenant_id = 1), 3 + (SELECT count(*) FROM trial WHERE outcome = 'stored'), 'refused documents leave no row');

@@ -23,6 +23,7 @@ $node->safe_psql('source', q{
 	       execreport.update_user_flags('ana', '{"reportsApiEnabled": true}', 'test');
 	SELECT execreport.set_kill_switch('reportsUiEnabled', true, 'test'),
 	       execreport.set_kill_switch('masterReportsEnabled', true, 'test', 2);
+	SELECT execreport.register_contract('dumped', '1', '{"$ref": "flags"}'), execreport.register_module('scored', 'Scored', 'demand', 'dumped');
 	SELECT execreport.save_configuration(NULL, '{"brand": {"name": "Second"}}');
 	SELECT execreport.save_configuration(1, '{"brand": {"name": "Second again"}}');
 	SELECT execreport.create_schedule(execreport.create_workflow('Second'),
