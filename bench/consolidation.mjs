@@ -19,12 +19,12 @@ const value = async (text) => (await query(text))[0][0]
 // Texts of random words, so that they compress as texts do: to about a third.
 await query(`CREATE TABLE pool AS SELECT k, string_agg(words[1 + floor(random() * cardinality(words))::integer], ' ') AS text
   FROM (SELECT setseed(0.42)) AS seed, generate_series(0, 19999) AS k, generate_series(1, 24 + k % 9),
-       string_to_array('growth market search users pages price brand paid organic traffic rank share trend season content links intent mobile
+       regexp_split_to_array('growth market search users pages price brand paid organic traffic rank share trend season content links intent mobile
          local video shopping category competitor margin budget quarter landing conversion session click the of and in for with more less than
          last this new our their shows moved rises falls while because questions reviews snippets answers visibility average position
          impressions compared year month weekly demand supply regions spain france germany customers returning first second strongest weakest
          opportunity informational commercial queries cluster branded generic seasonal peak decline stable steady forecast estimate measured
-         sample domain authority backlinks technical crawl speed index coverage schema product listing feed retail delivery checkout', ' ') AS words
+         sample domain authority backlinks technical crawl speed index coverage schema product listing feed retail delivery checkout', '\\s+') AS words
   GROUP BY k`)
 await query('ALTER TABLE pool ADD PRIMARY KEY (k)')
 
