@@ -311,26 +311,27 @@ typedef struct ErSpelling
 	uint32		keyword;
 } ErSpelling;
 
+/* What every insight touches comes first. */
 typedef struct ErInsight
 {
 	ErText		key;			/* type, separator, normalised title */
+	uint32		report;			/* number of the last report that had it */
+	uint32		occurrences;
+	int32		strength;		/* of the strongest: severity and confidence */
+	int32		confidence;		/* the highest */
+	int32		said_confidence;	/* the highest in that report */
+	int16		said_severity;
+	int16		severity;		/* the highest */
+	ErSources	sources;
+	ErIdSet		keywords;		/* stamp: last report that was counted */
+	ErValueSet	evidence;
+	ErModuleSet modules;
 	uint32		type;			/* word, or ER_NONE */
 	uint32		category;		/* word of the strongest, or ER_NONE */
-	uint32		report;			/* number of the last report that had it */
-	int16		said_severity;	/* the highest in that report */
-	int32		said_confidence;
-	int32		strength;		/* of the strongest: severity and confidence */
 	ErText		title;			/* of the strongest */
 	ErText		description;
 	uint32		title_room;		/* bytes that may be written over */
 	uint32		description_room;
-	int16		severity;		/* the highest */
-	int32		confidence;		/* the highest */
-	uint32		occurrences;
-	ErModuleSet modules;
-	ErIdSet		keywords;		/* stamp: last report that was counted */
-	ErValueSet	evidence;
-	ErSources	sources;
 } ErInsight;
 
 /* What one recommendation says; the strongest saying represents its group. */
@@ -397,7 +398,6 @@ typedef struct ErPending
 	Size		key;			/* offset in the state's buffer */
 	uint32		key_len;
 	uint32		group;			/* given when it is a twin of the playbook's, else ER_NONE until taken */
-	uint32		candidate;		/* where its group is likely to be; 0 for nowhere */
 } ErPending;
 
 typedef struct ErTextBuffer
@@ -485,8 +485,6 @@ extern const char *const er_type_words[];
 extern ErPending *er_insight_next(ErConsolidation *state);
 /* Makes its key. */
 extern void er_insight_prepare(ErConsolidation *state, ErPending *item);
-/* Looks for the groups of all pending items, so that what er_insight_take touches is in the cache. */
-extern void er_insights_foresee(ErConsolidation *state);
 /* Merges it into its group, which it finds or makes. */
 extern void er_insight_take(ErConsolidation *state, ErPending *item);
 extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword, uint32 hint);

@@ -13,6 +13,7 @@
 
 #include "consolidation.h"
 
+#define FORESEEN 4				/* groups between the levels of foresee */
 #define STRENGTH(severity, confidence) ((int32) (severity) * 16384 + (confidence) + 1)
 #define HUNDREDTHS(fixed8) ((int32) (((fixed8) + 500000) / 1000000))
 
@@ -40,6 +41,7 @@ typedef struct Ordering
 	Fingerprint *fingerprints;
 } Ordering;
 
+static inline void foresee(const ErConsolidation *state, const InsightOrder *order, uint32 count, uint32 i);
 static Fingerprint *fingerprint_insights(const ErConsolidation *state);
 static InsightOrder *order_insights(const ErConsolidation *state, Fingerprint *fingerprints);
 static int	compare_insights(const void *a, const void *b, void *arg);
@@ -96,54 +98,6 @@ er_insight_prepare(ErConsolidation *state, ErPending *item)
 	state->keys_used = item->key + item->key_len;
 	item->hash = er_hash(state->buffer.text + item->key, item->key_len);
 	item->group = ER_NONE;
-	if (state->insights.index.slots != NULL)
-		er_prefetch(&state->insights.index.slots[item->hash & state->insights.index.mask]);
-}
-
-/*
- * The groups are larger than the processor's cache and are met in no order. Asking for all of a report's groups first,
- * one level of pointers after the other, lets the waits overlap. Nothing here decides: a hash may be somebody else's.
- */
-void
-er_insights_foresee(ErConsolidation *state)
-{
-	const ErIndex *index = &state->insights.index;
-
-	if (index->slots == NULL)
-		return;
-	for (uint32 i = 0; i < state->pending.count; i++)
-	{
-		ErPending  *item = er_item(&state->pending, ErPending, i);
-		const ErIndexSlot *slot;
-		uint32		at = item->hash & index->mask;
-
-		while ((slot = &index->slots[at])->place != 0 && slot->hash != item->hash)
-			at = (at + 1) & index->mask;
-		item->candidate = slot->place;
-		if (slot->place != 0)
-		{
-			const char *insight = (const char *) er_item(&state->insights.list, ErInsight, slot->place - 1);
-
-			for (Size line = 0; line < sizeof(ErInsight); line += 64)
-				er_prefetch(insight + line);
-		}
-	}
-	for (uint32 i = 0; i < state->pending.count; i++)
-	{
-		const ErPending *item = er_item(&state->pending, ErPending, i);
-		const ErInsight *insight;
-
-		if (item->candidate == 0)
-			continue;
-		insight = er_item(&state->insights.list, ErInsight, item->candidate - 1);
-		er_prefetch(insight->key.ptr);
-		er_prefetch(insight->key.ptr + 64);
-		er_prefetch(insight->keywords.members);
-		er_prefetch(insight->evidence.values);
-		er_prefetch((const char *) insight->evidence.values + 64);
-		if (insight->sources.count == ER_SOURCES_KEPT)
-			er_prefetch(&insight->sources.sources[ER_SOURCES_KEPT - 1]);
-	}
 }
 
 void
@@ -407,6 +361,7 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 		uint32		category = insight->category != ER_NONE ? insight->category : insight->type;
 
 		CHECK_FOR_INTERRUPTS();
+		foresee(state, order, count, i);
 		er_json_begin_object(writer, &insight_shape);
 		er_write_text(writer, insight->type == ER_NONE ? none : er_item(&state->words.list, ErWord, insight->type)->text);
 		er_write_text(writer, insight->title);
@@ -431,6 +386,40 @@ er_write_insights(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *r
 	pfree(fingerprints);
 	pfree(order);
 	pfree(in_category);
+}
+
+/*
+ * The groups are written in an order that has nothing to do with where they lie, and are more than the processor's
+ * cache holds. Asking for the coming ones, one level of pointers after the other, lets the waits overlap.
+ */
+static inline void
+foresee(const ErConsolidation *state, const InsightOrder *order, uint32 count, uint32 i)
+{
+	if (i + 3 * FORESEEN < count)
+	{
+		const char *insight = (const char *) er_item(&state->insights.list, ErInsight, order[i + 3 * FORESEEN].number);
+
+		for (Size line = 0; line < sizeof(ErInsight); line += 64)
+			er_prefetch(insight + line);
+	}
+	if (i + 2 * FORESEEN < count)
+	{
+		const ErInsight *insight = er_item(&state->insights.list, ErInsight, order[i + 2 * FORESEEN].number);
+
+		er_prefetch(insight->title.ptr);
+		for (uint32 line = 0; line < Min(insight->description.len, 256); line += 64)
+			er_prefetch(insight->description.ptr + line);
+		er_prefetch(insight->keywords.members);
+		er_prefetch(insight->evidence.values);
+		er_prefetch(insight->sources.sources);
+	}
+	if (i + FORESEEN < count)
+	{
+		const ErInsight *insight = er_item(&state->insights.list, ErInsight, order[i + FORESEEN].number);
+
+		for (uint32 v = 0; v < Min(insight->evidence.count, 4); v++)
+			er_prefetch(insight->evidence.values[v].ptr);
+	}
 }
 
 static Fingerprint *

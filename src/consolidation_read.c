@@ -17,7 +17,7 @@
 
 #include "consolidation.h"
 
-#define INSIGHTS_AT_ONCE 64		/* read before they are taken; see er_insights_foresee */
+#define INSIGHTS_AT_ONCE 64		/* read before they are taken, for the scale of their confidences */
 #define UNIT_SCALE INT64CONST(100000000)	/* 1, in 0.00000001 */
 
 /* The fields of a report, its two documents, an insight and a recommendation. */
@@ -346,7 +346,6 @@ highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uin
 static void
 take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *twins)
 {
-	er_insights_foresee(state);
 	for (uint32 i = 0; i < state->pending.count; i++)
 	{
 		ErPending  *item = er_item(&state->pending, ErPending, i);

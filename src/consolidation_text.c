@@ -19,6 +19,7 @@
 #include "common/unicode_norm.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
 
@@ -43,6 +44,9 @@ static const unsigned char ascii_map[128] = {
 static void text_room(ErTextBuffer *buffer, Size size);
 static bool is_ascii(const char *bytes, uint32 len);
 static Size normalise_ascii(char *out, Size start, const char *bytes, uint32 len);
+#ifndef WORDS_BIGENDIAN
+static inline uint32 normalise_eight(char *out, const char *bytes, bool after_space);
+#endif
 static Size normalise_bytes(char *out, Size start, const char *bytes, uint32 len);
 static bool normalise_common(char *out, Size start, const char *bytes, uint32 len, Size *used);
 static Size normalise_unicode(ErTextBuffer *buffer, Size start, const char *bytes, uint32 len);
@@ -153,7 +157,7 @@ is_ascii(const char *bytes, uint32 len)
 
 /*
  * A byte becomes itself, its lower case or a space, and is kept unless it is a space after a space; a space counts as
- * standing before the first. Leaves at most one space at the end.
+ * standing before the first. Leaves at most one space at the end. The room behind the result may be written over.
  */
 static Size
 normalise_ascii(char *out, Size start, const char *bytes, uint32 len)
@@ -164,8 +168,16 @@ normalise_ascii(char *out, Size start, const char *bytes, uint32 len)
 	while (len > 0)
 	{
 		uint32		piece = Min(len, ASCII_PIECE);
+		uint32		i = 0;
 
-		for (uint32 i = 0; i < piece; i++)
+#ifndef WORDS_BIGENDIAN
+		for (; i + 8 <= piece; i += 8)
+		{
+			used += normalise_eight(out + used, bytes + i, before == ' ');
+			before = used > start ? out[used - 1] : ' ';
+		}
+#endif
+		for (; i < piece; i++)
 		{
 			char		c = ascii_map[(unsigned char) bytes[i]];
 
@@ -180,6 +192,49 @@ normalise_ascii(char *out, Size start, const char *bytes, uint32 len)
 	}
 	return used;
 }
+
+#ifndef WORDS_BIGENDIAN
+
+#define EACH(byte) (UINT64CONST(0x0101010101010101) * (byte))
+/* The high bit of each byte of an ASCII word that is at least, or that is, this one. */
+#define AT_LEAST(word, byte) (((word) + EACH(0x80 - (byte))) & EACH(0x80))
+#define BETWEEN(word, low, high) (AT_LEAST(word, low) & ~AT_LEAST(word, (high) + 1))
+#define EQUAL(word, byte) (~(((word) ^ EACH(byte)) + EACH(0x7F)) & EACH(0x80))
+
+/* Eight ASCII bytes by the rules of ascii_map; always writes eight, says how many count. */
+static inline uint32
+normalise_eight(char *out, const char *bytes, bool after_space)
+{
+	uint64		word;
+	uint64		other;
+	uint64		repeated;
+	uint32		count = 8;
+
+	memcpy(&word, bytes, 8);
+	word |= BETWEEN(word, 'A', 'Z') >> 2;
+	other = EACH(0x80) & ~(BETWEEN(word, 'a', 'z') | BETWEEN(word, '0', '9'));
+	if (other & ~EQUAL(word, ' '))
+	{
+		/* '@' and '[' .. '_' are not letters, so they still are what they were */
+		other &= ~(BETWEEN(word, '<', '>') | EQUAL(word, '$') | EQUAL(word, '+') | EQUAL(word, '^') |
+				   EQUAL(word, '`') | EQUAL(word, '|') | EQUAL(word, '~'));
+		repeated = (other >> 7) * 0xFF;
+		word = (word & ~repeated) | (EACH(' ') & repeated);
+	}
+	for (repeated = other & (other << 8 | (after_space ? 0x80 : 0)); repeated != 0; count--)
+	{
+		/* the last of them first, so the others keep their places */
+		int			shift = pg_leftmost_one_pos64(repeated) - 7;
+		uint64		below = (UINT64CONST(1) << shift) - 1;
+
+		word = (word & below) | (word >> 8 & ~below);
+		repeated &= below;
+	}
+	memcpy(out, &word, 8);
+	return count;
+}
+
+#endif
 
 static Size
 normalise_bytes(char *out, Size start, const char *bytes, uint32 len)

@@ -1,6 +1,6 @@
 -- Properties of the consolidation machine: order of input, workers, wrong documents, hostile documents.
 BEGIN;
-SELECT plan(30);
+SELECT plan(32);
 
 -- ---- 400 reports of 8 modules, with everything in them ----
 CREATE TABLE public.consolidation_reports (n integer, id text, module text, at timestamptz, output jsonb, playbook jsonb);
@@ -81,6 +81,25 @@ SELECT is((SELECT all_of FROM (SELECT execreport.consolidate_insights(id, module
             FROM public.consolidation_reports WHERE n <= 30) AS w WHERE n = 30),
           (SELECT execreport.consolidate_insights(id, module, at, output, playbook) FROM public.consolidation_reports WHERE n <= 30),
           'as a window: a final step leaves the state as it was');
+
+-- two partial states that differ, whichever comes first: partitions are merged in their order
+CREATE TABLE public.consolidation_halves (half integer, id text, module text, output jsonb) PARTITION BY LIST (half);
+CREATE TABLE public.consolidation_half_1 PARTITION OF public.consolidation_halves FOR VALUES IN (1);
+CREATE TABLE public.consolidation_half_2 PARTITION OF public.consolidation_halves FOR VALUES IN (2);
+INSERT INTO public.consolidation_halves VALUES
+  (1, 'a', 'm1', '{"insights": [{"title": "One", "severity": "high", "confidence": 0.9, "content": "strong"}, {"title": "two", "severity": "low", "confidence": 0.2}]}'),
+  (2, 'b', 'm2', '{"insights": [{"title": "one", "severity": "low", "confidence": 0.2}, {"title": "Two", "severity": "high", "confidence": 0.9, "content": "strong"}]}');
+SET LOCAL enable_partitionwise_aggregate = on;
+SET LOCAL cpu_tuple_cost = 1000;
+SELECT ok(pg_temp.plan_of('SELECT execreport.consolidate_insights(id, module, NULL, output, NULL) FROM public.consolidation_halves')
+          ~ 'Finalize Aggregate.*Partial Aggregate.*Partial Aggregate', 'each partition has a state of its own');
+SELECT is((SELECT array_agg(concat_ws('/', i->>'title', i->>'severity', i->>'confidence', i->>'occurrences', i->>'description',
+                                      i->>'moduleIds', i->'sources'->0->>'execReportId') ORDER BY i->>'title')
+             FROM (SELECT execreport.consolidate_insights(id, module, NULL, output, NULL) AS all_of FROM public.consolidation_halves) AS c,
+                  jsonb_array_elements(all_of) AS i),
+          ARRAY['One/high/90/2/strong/["m1", "m2"]/a', 'Two/high/90/2/strong/["m1", "m2"]/b'], 'what the stronger state says is kept');
+RESET cpu_tuple_cost;
+RESET enable_partitionwise_aggregate;
 
 -- ---- wrong documents: every value at every path ----
 CREATE TEMP TABLE bad_values AS
