@@ -215,7 +215,18 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "contextHash":                 {"type": ["string", "null"], "minLength": 1},
     "generatedAt":                 {"type": ["string", "null"]},
     "ucrSnapshot":                 {"type": "object"},
-    "execReports":                 {"type": "array", "items": {"type": "object"}},
+    "execReports":                 {"type": "array", "items": {
+      "type": "object",
+      "properties": {
+        "id":              {"type": "string", "minLength": 1},
+        "moduleId":        {"type": "string", "minLength": 1},
+        "configurationId": {"type": "integer"},
+        "contextVersion":  {"type": "integer"},
+        "contextHash":     {"type": "string"},
+        "executedAt":      {"type": "string"},
+        "playbookResult":  {"type": ["object", "null"]}
+      }
+    }},
     "consolidatedInsights":        {"type": "array", "items": {"type": "object"}},
     "consolidatedRecommendations": {"type": "array", "items": {"type": "object"}},
     "councilSynthesis": {

@@ -323,7 +323,7 @@ BEGIN
           FROM execreport.create_exec_report(record_module_execution.configuration_id, record_module_execution.module_id,
                    record_module_execution.output, record_module_execution.playbook_result) AS r;
     END IF;
-    RETURN jsonb_build_object('result', record_module_execution.output || jsonb_build_object(
+    RETURN jsonb_build_object('result', (record_module_execution.output - 'execReportId') || jsonb_build_object(
         'insights', coalesce(playbook -> 'insights', record_module_execution.output -> 'insights', '[]'),
         'recommendations', coalesce(playbook -> 'recommendations', record_module_execution.output -> 'recommendations', '[]'),
         'deprioritizedActions', coalesce(playbook -> 'deprioritized', '[]'),

@@ -53,6 +53,7 @@ typedef struct DateMember
 {
 	const char *key;
 	DateADT		date;
+	bool		valid;			/* date is set */
 } DateMember;
 
 typedef struct LookbackConfig
@@ -308,6 +309,7 @@ read_config(const char *root, LookbackConfig *config, ErFaults *faults)
 	config->type = LOOKBACK_NOT_SAID;
 	config->unit = UNIT_DAYS;
 	config->unit_key = config->value.key = config->lag.key = config->start.key = config->end.key = NULL;
+	config->start.valid = config->end.valid = false;
 	if (!er_members_open(&members, root))
 	{
 		er_fault(faults, ERRCODE_INVALID_PARAMETER_VALUE, "$",
@@ -435,12 +437,13 @@ read_date(const ErMember *member, const char *key, DateMember *into, ErFaults *f
 				 "Write the date like \"2025-01-31\".");
 	else
 	{
-		if (into->key != NULL && into->date != date)
+		if (into->valid && into->date != date)
 			er_fault(faults, ERRCODE_INVALID_PARAMETER_VALUE, key,
 					 psprintf("lookback has both \"%s\" %s and \"%s\" %s",
 							  into->key, er_date_text(into->date), key, er_date_text(date)),
 					 "Two spellings of one key must agree.", "Keep one of the two keys.");
 		into->date = date;
+		into->valid = true;
 	}
 	into->key = key;
 }
