@@ -9,15 +9,19 @@ EXT_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" execreport.co
 SQL_PARTS = schema \
 	tenancy \
 	audit \
-	lookback segmentation json_schema \
+	access \
+	lookback segmentation recurrence json_schema \
 	contracts contracts_builtin \
 	consolidation \
 	flags \
 	configurations exec_reports master_reports \
+	workflows \
+	backfill backfill_queue schedules \
+	report_builder report_builder_plan report_builder_submit \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
-	calendar.o lookback.o segmentation.o \
+	calendar.o lookback.o segmentation.o recurrence.o recurrence_config.o \
 	json_schema.o json_schema_cache.o json_schema_compile.o json_schema_format.o json_schema_meta.o \
 	json_schema_charset.o json_schema_pattern.o json_schema_regex.o json_schema_resolve.o json_schema_unicode.o \
 	json_schema_validate.o json_schema_value.o \

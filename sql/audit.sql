@@ -17,7 +17,8 @@ CREATE TABLE execreport.audit_logs (
 );
 CREATE INDEX audit_logs_entity_idx ON execreport.audit_logs (tenant_id, entity_type, entity_id, created_at);
 COMMENT ON TABLE execreport.audit_logs IS
-'Append-only log of changes: every function that changes something writes its row in the same transaction. Members may
+'Append-only log of changes: the function that makes a change writes its row in the same transaction. Reports are never
+changed: their own rows say who made them, and only their deletion stands here. Members may
 read their tenant''s rows and insert rows of their own; no one but a superuser can change or delete any.
 user_id is what the application says; db_role and created_at are set by the database.
 Example: INSERT INTO execreport.audit_logs (tenant_id, user_id, action, entity_type, entity_id, reason)

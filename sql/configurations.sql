@@ -192,9 +192,10 @@ BEGIN
     IF save_configuration.document IS NULL THEN
         RAISE EXCEPTION 'document is null' USING ERRCODE = '22004', HINT = 'Give an object with the sections.';
     END IF;
-    IF save_configuration.configuration_id < 1 THEN
-        RAISE EXCEPTION 'configuration_id % is not a positive number', save_configuration.configuration_id
-            USING ERRCODE = '22023', HINT = 'Leave it null for a new configuration.';
+    IF save_configuration.configuration_id NOT BETWEEN 1 AND 2000000000 THEN  -- the rest is left for numbers of our own
+        RAISE EXCEPTION 'configuration_id % is out of range', save_configuration.configuration_id
+            USING ERRCODE = '22023', DETAIL = 'It may be from 1 to 2000000000.',
+                  HINT = 'Leave it null for a new configuration.';
     END IF;
     IF length(btrim(save_configuration.edit_reason)) < 5 THEN
         RAISE EXCEPTION 'edit_reason is too short'

@@ -115,7 +115,9 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM execreport._require_tenant(_require_flag_writer.tenant_id, 'operator');
-    IF NOT EXISTS (SELECT FROM execreport.tenants AS t WHERE t.tenant_id = _require_flag_writer.tenant_id) THEN
+    -- a tenant with members is there; the view shows a member only the one that the session has chosen
+    IF execreport._caller_is_superuser()
+       AND NOT EXISTS (SELECT FROM execreport.tenants AS t WHERE t.tenant_id = _require_flag_writer.tenant_id) THEN
         RAISE EXCEPTION 'tenant % does not exist', _require_flag_writer.tenant_id
             USING ERRCODE = '42704',
                   HINT = format('Create it with execreport.create_tenant(%s).', _require_flag_writer.tenant_id);

@@ -49,6 +49,54 @@ er_fault(ErFaults *faults, int sqlstate, const char *path,
 	}
 }
 
+/* Stands before the first element; false when the value is not an array. */
+bool
+er_elements_open(ErMembers *elements, const ErMember *array)
+{
+	uint32		header;
+
+	if (array->kind != JENTRY_ISCONTAINER)
+		return false;
+	header = er_load32(array->data);
+	if ((header & JB_FARRAY) == 0)
+		return false;
+
+	elements->count = header & JB_CMASK;
+	elements->next = 0;
+	elements->entries = array->data + sizeof(uint32);
+	elements->data = elements->entries + (Size) elements->count * sizeof(JEntry);
+	elements->key_at = 0;
+	elements->value_at = 0;
+	return true;
+}
+
+/* An element is a member without a key. */
+bool
+er_elements_next(ErMembers *elements, ErMember *element)
+{
+	uint32		i = elements->next;
+	uint32		entry;
+	uint32		end;
+
+	if (i >= elements->count)
+		return false;
+	elements->next++;
+	if ((i & 0xFFFF) == 0xFFFF)
+		CHECK_FOR_INTERRUPTS();
+
+	entry = er_load32(elements->entries + (Size) i * sizeof(JEntry));
+	end = er_entry_end(entry, elements->value_at);
+	element->key = "";
+	element->key_len = 0;
+	element->kind = entry & JENTRY_TYPEMASK;
+	if (element->kind == JENTRY_ISNUMERIC || element->kind == JENTRY_ISCONTAINER)
+		elements->value_at = INTALIGN(elements->value_at);
+	element->data = elements->data + elements->value_at;
+	element->len = end - elements->value_at;
+	elements->value_at = end;
+	return true;
+}
+
 /*
  * The member as a whole number. 7.0 is one; 7.5 and "7" are not. A numeric keeps no trailing zero digits, so a
  * digit to the right of the point is a real fraction.

@@ -74,6 +74,8 @@ typedef enum ErWhole
 	ER_WHOLE_TOO_LARGE
 } ErWhole;
 
+extern bool er_elements_open(ErMembers *elements, const ErMember *array);
+extern bool er_elements_next(ErMembers *elements, ErMember *element);
 extern ErWhole er_member_whole(const ErMember *member, int64 *value);
 extern char *er_member_name(const ErMember *member);
 extern char *er_member_describe(const ErMember *member);
@@ -180,6 +182,45 @@ extern int	er_month_number(DateADT date, int *day);
 extern int	er_month_day(int month, int day);
 extern DateADT er_months_before(DateADT date, int months);
 extern const char *er_date_text(DateADT date);
+
+/* The number these digits write, negative when one of them is no digit. */
+static inline int
+er_decimal(const char *text, int digits)
+{
+	int			number = 0;
+
+	for (int i = 0; i < digits; i++)
+	{
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		number = number * 10 + (text[i] - '0');
+	}
+	return number;
+}
+
+/* YYYY-MM-DD and nothing else, whatever DateStyle says. */
+static inline bool
+er_parse_iso_date(const char *text, int len, DateADT *date, int *sqlstate)
+{
+	int			year;
+	int			month;
+	int			day;
+
+	*sqlstate = ERRCODE_INVALID_DATETIME_FORMAT;
+	if (len != 10 || text[4] != '-' || text[7] != '-')
+		return false;
+	year = er_decimal(text, 4);
+	month = er_decimal(text + 5, 2);
+	day = er_decimal(text + 8, 2);
+	if ((year | month | day) < 0)
+		return false;
+
+	*sqlstate = ERRCODE_DATETIME_FIELD_OVERFLOW;
+	if (year < 1 || month < 1 || month > MONTHS_PER_YEAR || day < 1 || day > day_tab[isleap(year)][month - 1])
+		return false;
+	*date = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+	return true;
+}
 
 /* ---- rows ---- */
 

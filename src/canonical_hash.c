@@ -20,7 +20,8 @@
 
 #define PIECE_SIZE (64 * 1024)
 
-static void append_scalar(StringInfo buf, const JsonbValue *v);
+static void append_scalar(pg_cryptohash_ctx *digest, StringInfo buf, const JsonbValue *v);
+static void append_string(pg_cryptohash_ctx *digest, StringInfo buf, const char *data, int len);
 static void feed(pg_cryptohash_ctx *digest, StringInfo buf);
 
 PG_FUNCTION_INFO_V1(er_canonical_hash);
@@ -59,7 +60,7 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 			case WJB_KEY:
 				if (!first)
 					appendStringInfoString(&buf, ", ");
-				append_scalar(&buf, &v);
+				append_scalar(digest, &buf, &v);
 				appendStringInfoString(&buf, ": ");
 				first = true;	/* no comma before the value */
 				break;
@@ -67,7 +68,7 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 			case WJB_ELEM:
 				if (!first)
 					appendStringInfoString(&buf, ", ");
-				append_scalar(&buf, &v);
+				append_scalar(digest, &buf, &v);
 				first = false;
 				break;
 			case WJB_END_ARRAY:
@@ -80,10 +81,7 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 				break;
 		}
 		if (buf.len >= PIECE_SIZE)
-		{
-			CHECK_FOR_INTERRUPTS();
 			feed(digest, &buf);
-		}
 	}
 	feed(digest, &buf);
 
@@ -97,7 +95,7 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 }
 
 static void
-append_scalar(StringInfo buf, const JsonbValue *v)
+append_scalar(pg_cryptohash_ctx *digest, StringInfo buf, const JsonbValue *v)
 {
 	switch (v->type)
 	{
@@ -116,21 +114,45 @@ append_scalar(StringInfo buf, const JsonbValue *v)
 				break;
 			}
 		case jbvString:
-			{
-				char	   *copy = pnstrdup(v->val.string.val, v->val.string.len);
-
-				escape_json(buf, copy);
-				pfree(copy);
-				break;
-			}
+			append_string(digest, buf, v->val.string.val, v->val.string.len);
+			break;
 		default:
 			elog(ERROR, "unexpected jsonb scalar type %d", (int) v->type);
 	}
 }
 
+/*
+ * A string as JSON writes it, in pieces. They may be cut inside a character: what is escaped is ASCII, and no server
+ * encoding has such bytes within a longer character.
+ */
+static void
+append_string(pg_cryptohash_ctx *digest, StringInfo buf, const char *data, int len)
+{
+	StringInfoData escaped;
+
+	initStringInfo(&escaped);
+	appendStringInfoChar(buf, '"');
+	for (int done = 0, piece; done < len; done += piece)
+	{
+		char	   *copy;
+
+		piece = Min(len - done, PIECE_SIZE);
+		copy = pnstrdup(data + done, piece);
+		resetStringInfo(&escaped);
+		escape_json(&escaped, copy);
+		appendBinaryStringInfo(buf, escaped.data + 1, escaped.len - 2);
+		pfree(copy);
+		if (buf->len >= PIECE_SIZE)
+			feed(digest, buf);
+	}
+	appendStringInfoChar(buf, '"');
+	pfree(escaped.data);
+}
+
 static void
 feed(pg_cryptohash_ctx *digest, StringInfo buf)
 {
+	CHECK_FOR_INTERRUPTS();
 	if (pg_cryptohash_update(digest, (uint8 *) buf->data, buf->len) < 0)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not extend a SHA-256 digest")));
 	resetStringInfo(buf);

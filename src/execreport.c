@@ -19,6 +19,12 @@ int			er_data_lag_days = 0;
 char	   *er_feature_flags = NULL;
 bool		er_json_schema_format_assertion = false;
 
+static int	max_concurrent_backfills = 5;
+static int	max_parallel_segments = 10;
+static int	max_active_schedules = 100;
+static int	min_schedule_interval = 3600;
+static int	max_submits_per_minute = 60;
+
 void
 _PG_init(void)
 {
@@ -47,5 +53,22 @@ _PG_init(void)
 							 "Off, as the specification has it, \"format\" is an annotation only.",
 							 &er_json_schema_format_assertion, false,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* limits of submit_report(), read in SQL */
+	DefineCustomIntVariable("execreport.max_concurrent_backfills",
+							"How many unfinished backfills a user may have.",
+							NULL, &max_concurrent_backfills, 5, 1, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_parallel_segments",
+							"How many segments of a submitted backfill may run at once.",
+							NULL, &max_parallel_segments, 10, 1, 10, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_active_schedules",
+							"How many active schedules a user may have.",
+							NULL, &max_active_schedules, 100, 1, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.min_schedule_interval",
+							"The shortest time between two runs of a schedule.",
+							NULL, &min_schedule_interval, 3600, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_submits_per_minute",
+							"How many reports a user may submit within a minute.",
+							NULL, &max_submits_per_minute, 60, 1, 10000, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 }

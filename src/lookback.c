@@ -77,8 +77,6 @@ static void read_type(const ErMember *member, LookbackConfig *config, ErFaults *
 static void read_unit(const ErMember *member, LookbackConfig *config, ErFaults *faults);
 static void read_whole(const ErMember *member, const char *key, int64 least, WholeMember *into, ErFaults *faults);
 static void read_date(const ErMember *member, const char *key, DateMember *into, ErFaults *faults);
-static bool parse_iso_date(const char *text, int len, DateADT *date, int *sqlstate);
-static inline int decimal(const char *text, int digits);
 static void check_members(const LookbackConfig *config, ErFaults *faults);
 static void refuse(const char *key, const char *type, ErFaults *faults);
 static void demand(const char *key, const char *missing, const char *type, ErFaults *faults);
@@ -428,7 +426,7 @@ read_date(const ErMember *member, const char *key, DateMember *into, ErFaults *f
 	DateADT		date;
 	int			sqlstate = ERRCODE_INVALID_PARAMETER_VALUE;
 
-	if (member->kind != JENTRY_ISSTRING || !parse_iso_date(member->data, member->len, &date, &sqlstate))
+	if (member->kind != JENTRY_ISSTRING || !er_parse_iso_date(member->data, member->len, &date, &sqlstate))
 		er_fault(faults, sqlstate, key,
 				 sqlstate == ERRCODE_DATETIME_FIELD_OVERFLOW
 				 ? psprintf("lookback \"%s\" is a day that does not exist: %s", key, er_member_describe(member))
@@ -445,45 +443,6 @@ read_date(const ErMember *member, const char *key, DateMember *into, ErFaults *f
 		into->date = date;
 	}
 	into->key = key;
-}
-
-/* YYYY-MM-DD and nothing else, whatever DateStyle says. */
-static bool
-parse_iso_date(const char *text, int len, DateADT *date, int *sqlstate)
-{
-	int			year;
-	int			month;
-	int			day;
-
-	*sqlstate = ERRCODE_INVALID_DATETIME_FORMAT;
-	if (len != 10 || text[4] != '-' || text[7] != '-')
-		return false;
-	year = decimal(text, 4);
-	month = decimal(text + 5, 2);
-	day = decimal(text + 8, 2);
-	if ((year | month | day) < 0)
-		return false;
-
-	*sqlstate = ERRCODE_DATETIME_FIELD_OVERFLOW;
-	if (year < 1 || month < 1 || month > MONTHS_PER_YEAR || day < 1 || day > day_tab[isleap(year)][month - 1])
-		return false;
-	*date = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
-	return true;
-}
-
-/* The number these digits write, negative when one of them is no digit. */
-static inline int
-decimal(const char *text, int digits)
-{
-	int			number = 0;
-
-	for (int i = 0; i < digits; i++)
-	{
-		if (text[i] < '0' || text[i] > '9')
-			return -1;
-		number = number * 10 + (text[i] - '0');
-	}
-	return number;
 }
 
 /* Which members belong to which type. */

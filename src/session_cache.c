@@ -30,6 +30,7 @@ static ErWatch *watches = NULL;
 static uint64 role_generation = 1;
 static bool callbacks_registered = false;
 
+static void register_watch(ErWatch *watch);
 static void register_callbacks(void);
 static void relation_changed(Datum arg, Oid relid);
 static void roles_changed(Datum arg, int cacheid, uint32 hashvalue);
@@ -37,14 +38,7 @@ static void roles_changed(Datum arg, int cacheid, uint32 hashvalue);
 uint64
 er_watch_generation(ErWatch *watch)
 {
-	if (unlikely(!watch->registered))
-	{
-		register_callbacks();
-		watch->registered = true;
-		watch->generation = 1;
-		watch->next = watches;
-		watches = watch;
-	}
+	register_watch(watch);
 	AcceptInvalidationMessages();
 	return watch->generation;
 }
@@ -55,6 +49,7 @@ er_watch_generation(ErWatch *watch)
 Oid
 er_watch_relid(ErWatch *watch)
 {
+	register_watch(watch);
 	if (!OidIsValid(watch->relid))
 	{
 		Oid			schema = get_namespace_oid("execreport", true);
@@ -75,6 +70,18 @@ er_role_generation(void)
 {
 	register_callbacks();
 	return role_generation;
+}
+
+static void
+register_watch(ErWatch *watch)
+{
+	if (likely(watch->registered))
+		return;
+	register_callbacks();
+	watch->registered = true;
+	watch->generation = 1;
+	watch->next = watches;
+	watches = watch;
 }
 
 /*

@@ -6,6 +6,8 @@
  * DEFINER function we may be inside of. Memberships stand in execreport.tenant_members under the role's name and count
  * for every role that has the privileges of the enrolled one. Superusers are admins of every tenant.
  *
+ * The exception is code that PostgreSQL itself runs as the owner of a table: see caller().
+ *
  * Row security asks for the current tenant in each query, so the last answer is kept per session together with
  * everything it rests on: the role, the setting, and the generations of the two tables and of the roles.
  *
@@ -51,6 +53,7 @@ static ErWatch tenants_watch = {"_tenants"};
 
 static const char *const persona_names[] = {NULL, "viewer", "editor", "operator", "admin"};
 
+static Oid caller(void);
 static bool basis_holds(Basis *basis);
 static int32 choose_tenant(Oid role);
 static bool tenant_exists(int32 tenant_id);
@@ -94,7 +97,7 @@ er_current_user_id(PG_FUNCTION_ARGS)
 {
 	if (er_user_id != NULL && er_user_id[0] != '\0')
 		PG_RETURN_TEXT_P(cstring_to_text(er_user_id));
-	PG_RETURN_TEXT_P(cstring_to_text(role_name(GetOuterUserId())));
+	PG_RETURN_TEXT_P(cstring_to_text(role_name(caller())));
 }
 
 /* The current tenant, for a caller who has at least the given persona in it. */
@@ -126,7 +129,7 @@ er_require_tenant(PG_FUNCTION_ARGS)
 Datum
 er_caller_is_superuser(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(superuser_arg(GetOuterUserId()));
+	PG_RETURN_BOOL(superuser_arg(caller()));
 }
 
 /*
@@ -172,6 +175,32 @@ er_require_tenant_persona(int32 tenant_id, ErPersona minimum)
 }
 
 /*
+ * The role that counts.
+ *
+ * Maintenance (ANALYZE, autovacuum, REINDEX, REFRESH MATERIALIZED VIEW ...) runs code that the owner of a table wrote, while
+ * the outer role is whoever happens to vacuum: often a superuser. There the owner counts. In a SECURITY DEFINER function
+ * that such code calls nobody can tell who the owner was, nor in the actions of foreign keys: refuse.
+ */
+static Oid
+caller(void)
+{
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
+	if (likely((context & (SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS)) == 0))
+		return GetOuterUserId();
+
+	if (context & (SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the caller is not known here"),
+				 errdetail("Index expressions and materialized views may read only; the triggers of a foreign key's action may not even read."),
+				 errhint("Call the function in a statement of its own.")));
+	return user;
+}
+
+/*
  * Is everything the last answer rests on still the same? If not, note what the next one will rest on.
  */
 static bool
@@ -179,17 +208,17 @@ basis_holds(Basis *basis)
 {
 	Basis		now;
 
-	now.role = GetOuterUserId();
+	now.role = caller();
 	now.members = er_watch_generation(&members_watch);
 	now.tenants = er_watch_further(&tenants_watch);
 	now.roles = er_role_generation();
 	if (basis->role == now.role && basis->members == now.members &&
 		basis->tenants == now.tenants && basis->roles == now.roles)
 		return true;
-	*basis = now;
 	/* a watch that knows its table is not woken by changes of others */
 	(void) er_watch_relid(&members_watch);
 	(void) er_watch_relid(&tenants_watch);
+	*basis = now;				/* last: an error above must leave the old answer with its old basis */
 	return false;
 }
 

@@ -177,7 +177,7 @@ SELECT is(pg_temp.planned_rows($$SELECT * FROM execreport.lookback_segments('{"t
 SELECT is(pg_temp.planned_rows($$SELECT * FROM execreport.calculate_segmentation_intervals('infinity', NULL, 'x')$$), 52,
           'nor does planning one with impossible arguments');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p
-                   WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname ~ 'segment(s|_starts|_count|_at|ation_intervals)$'
+                   WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname ~ '^(lookback_segments|segment_(starts|count|at)|calculate_segmentation_intervals)$'
                      AND (p.provolatile <> CASE p.proname WHEN 'lookback_segments' THEN 's' ELSE 'i' END
                           OR p.proparallel <> 's' OR p.proisstrict OR obj_description(p.oid, 'pg_proc') IS NULL)$$,
                 'volatility, parallel safe, not strict, described');

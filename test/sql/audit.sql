@@ -23,10 +23,10 @@ INSERT INTO execreport.audit_logs (action, entity_type) VALUES ('', 'report');
 UPDATE execreport.audit_logs SET reason = 'other';
 DELETE FROM execreport.audit_logs;
 TRUNCATE execreport.audit_logs;
-SELECT tenant_id, user_id, action, entity_id FROM execreport.audit_logs;
+SELECT tenant_id, user_id, action, entity_id FROM execreport.audit_logs WHERE entity_type = 'report';
 RESET ROLE;
 SET ROLE er_other;
-SELECT count(*) FROM execreport.audit_logs;
+SELECT count(*) FROM execreport.audit_logs WHERE tenant_id <> 112;
 RESET ROLE;
 
 DELETE FROM execreport.audit_logs WHERE tenant_id = 111;

@@ -93,7 +93,7 @@ SELECT count(*) FROM execreport.tenants WHERE tenant_id = 121;
 SELECT count(*) FROM execreport.tenant_members WHERE tenant_id = 121;
 SELECT count(*) FROM execreport.configurations WHERE tenant_id = 122;
 SELECT count(*) > 5 AS evidence FROM execreport.audit_logs WHERE tenant_id = 121;
-SELECT previous_value, metadata, reason FROM execreport.audit_logs WHERE tenant_id = 121 AND entity_type = 'tenant';
+SELECT previous_value, metadata, reason FROM execreport.audit_logs WHERE tenant_id = 121 AND entity_type = 'tenant' AND action = 'delete';
 SET ROLE er_conf_viewer;
 SELECT execreport.current_tenant();
 RESET ROLE;

@@ -151,7 +151,7 @@ RESET ROLE;
 
 -- what the audit says
 SELECT action, entity_type, entity_id, previous_value, new_value, reason, metadata
-  FROM execreport.audit_logs WHERE tenant_id = 121 ORDER BY audit_id;
+  FROM execreport.audit_logs WHERE tenant_id = 121 AND entity_type = 'feature_flag' ORDER BY audit_id;
 -- taking a change back
 SELECT execreport.update_flags(121, '{"consolidationEnabled": true, "reportsApiEnabled": null}', 'to be taken back') ->> 'consolidationEnabled' AS on;
 SELECT execreport.update_flags(121, (SELECT previous_value FROM execreport.audit_logs

@@ -41,3 +41,7 @@ SELECT execreport._canonical_hash('{"a": 1, "b": [1, 2]}') = execreport._canonic
 SELECT execreport._canonical_hash(doc) = encode(sha256(convert_to(doc::text, 'UTF8')), 'hex') AS same
   FROM (SELECT jsonb_agg(jsonb_build_object('n', n, 'text', repeat('é"\', n % 50), 'list', jsonb_build_array(n, NULL, true))) AS doc
           FROM generate_series(1, 20000) AS n) AS big;
+-- also where one text is longer than a piece of what is digested, and a character or an escape falls on the cut
+SELECT bool_and(execreport._canonical_hash(doc) = encode(sha256(convert_to(doc::text, 'UTF8')), 'hex')) AS same
+  FROM generate_series(0, 5) AS shift,
+       jsonb_build_object(repeat('k', shift) || repeat('é"€' || chr(7), 60000), repeat('v', shift) || repeat('🙂\', 60000)) AS doc;

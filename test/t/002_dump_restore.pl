@@ -26,6 +26,13 @@ $node->safe_psql('source', q{
 	SELECT execreport.register_contract('dumped', '1', '{"$ref": "flags"}'), execreport.register_module('scored', 'Scored', 'demand', 'dumped');
 	SELECT execreport.save_configuration(NULL, '{"brand": {"name": "Second"}}');
 	SELECT execreport.save_configuration(1, '{"brand": {"name": "Second again"}}');
+	SELECT execreport.create_schedule(execreport.create_workflow('Second'),
+		'{"frequency": "daily", "time": "09:00", "timezone": "Europe/London"}', now => '2026-01-01');
+	SELECT count(*) FROM execreport.run_due_schedules('2026-01-03');
+	SELECT execreport.save_draft(NULL, 'parameters', '{"lookbackConfig": {"type": "relative", "value": 7, "unit": "days"}}');
+	SELECT execreport.submit_report(jsonb_build_object('workflowId', (SELECT workflow_id FROM execreport.workflows LIMIT 1),
+		'scheduleType', 'once', 'requestKey', 'dumped',
+		'lookbackConfig', '{"type": "relative", "value": 14, "unit": "days"}'::jsonb));
 	RESET execreport.tenant_id;
 	SELECT execreport.generate_master_reports();
 });
@@ -75,6 +82,8 @@ foreach my $format ('plain', 'custom')
 		execreport.is_flag_enabled(2, 'masterReportsEnabled')}), 't|f', "$format: flags");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT configuration_id FROM execreport.save_configuration(NULL, '{"brand": {"name": "New"}}')}),
 		'2', "$format: a new configuration takes the next number");
+	is($node->safe_psql($target, q{SET ROLE app; SELECT count(*) FROM execreport.run_due_schedules('2026-01-05 10:00+00')}),
+		'1', "$format: a schedule goes on");
 	is($node->safe_psql($target, q{SELECT count(*) FROM execreport.generate_master_report(
 		(SELECT min(configuration_id) FROM execreport.configurations WHERE tenant_id = 1))}),
 		'1', "$format: a master report");
