@@ -73,3 +73,7 @@ SELECT execreport.lookback_start('{"type": "custom", "startDate": "2025-05-01", 
 SELECT execreport.lookback_start('{"type": "custom", "startDate": "2025-05-01", "endDate": "2025-05-30", "lagDays": 2}');
 SELECT execreport.validate_lookback_limit('{}', -1);
 SELECT count(*) FROM execreport.calculate_lookback_dates('{"type": "custom"}');
+
+-- a date that is faulty in one spelling is not compared with the other
+SELECT execreport.check_lookback('{"type": "custom", "startDate": "2025-02-31", "start_date": "2025-02-01", "endDate": "2025-02-03"}', '2025-06-15')
+       @? '$.errors[*] ? (@.message like_regex "has both")' AS compared;
