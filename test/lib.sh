@@ -44,6 +44,8 @@ install_packages() {
                 [ -f "$(pg_path --pgxs)" ] || want+=("postgresql-server-dev-$major") ;;
             check)
                 has pg_prove || want+=(libtap-parser-sourcehandler-pgtap-perl)
+                [ -d ../shared/samples/json-schema-test-suite ] || [ -d /usr/share/json-schema-test-suite ] ||
+                    want+=(json-schema-test-suite)
                 perl -MIPC::Run -e 1 2>/dev/null || want+=(libipc-run-perl)
                 [ -f "$(pg_path --sharedir)/extension/pgtap.control" ] || want+=("postgresql-$major-pgtap") ;;
             bench)
