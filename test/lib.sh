@@ -9,9 +9,10 @@ PG_CONFIG=${PG_CONFIG:-pg_config}
 export PG_CONFIG LC_ALL=C.UTF-8
 unset PGOPTIONS PGAPPNAME PGDATABASE PGHOST PGPORT PGUSER PGSERVICE PGPASSFILE PGDATA 2>/dev/null || true
 
+# as_server_user COMMAND...: as the user that the server runs as, in SERVER_CWD when it may not enter our folder
 as_server_user() {
     if [ "$(id -u)" = 0 ]; then
-        runuser -u postgres -- "$@"
+        (cd "${SERVER_CWD:-.}" && runuser -u postgres -- "$@")
     else
         "$@"
     fi
@@ -111,7 +112,7 @@ start_cluster() {
     if [ ! -f "$dir/data/PG_VERSION" ]; then
         mkdir -p "$SOCKET_DIR"
         [ "$(id -u)" != 0 ] || chown postgres: "$dir" "$SOCKET_DIR"
-        as_server_user "$TREE_BIN/initdb" -D "$dir/data" -U postgres -A trust --encoding=UTF8 --locale=C \
+        SERVER_CWD=/ as_server_user "$TREE_BIN/initdb" -D "$dir/data" -U postgres -A trust --encoding=UTF8 --locale=C \
             --no-sync >"$dir.initdb.log" 2>&1 || { cat "$dir.initdb.log" >&2; return 1; }
         rm -f "$dir.initdb.log"
         {
@@ -122,14 +123,14 @@ start_cluster() {
             for setting in "$@"; do echo "$setting"; done
         } | as_server_user tee -a "$dir/data/postgresql.conf" >/dev/null
     fi
-    as_server_user "$TREE_BIN/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -s start ||
+    SERVER_CWD=/ as_server_user "$TREE_BIN/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -s start ||
         { cat "$dir/server.log" >&2; return 1; }
 }
 
 stop_cluster() {
     local dir=$1 mode=${2:-fast}
     [ -f "$dir/data/postmaster.pid" ] || return 0
-    as_server_user "$TREE_BIN/pg_ctl" -D "$dir/data" -m "$mode" -w -s stop || true
+    SERVER_CWD=/ as_server_user "$TREE_BIN/pg_ctl" -D "$dir/data" -m "$mode" -w -s stop || true
 }
 
 psql_own() {
