@@ -113,3 +113,11 @@ SELECT count(*) FILTER (WHERE execreport.json_matches_schema(jsonb_build_object(
 CREATE TEMP TABLE schemas AS SELECT i, jsonb_build_object('const', i, '$comment', repeat('x', n)) AS s FROM generate_series(1, 5) i, (VALUES (1), (3000), (300000)) t(n);
 INSERT INTO schemas SELECT i, jsonb_build_object('const', i, '$comment', (SELECT string_agg(md5(j::text), '') FROM generate_series(1, 200) j)) FROM generate_series(6, 9) i;
 SELECT count(*), count(*) FILTER (WHERE execreport.json_matches_schema(s, to_jsonb(i))) AS same, count(*) FILTER (WHERE execreport.json_matches_schema(s, to_jsonb(i + 1))) AS other FROM schemas;
+
+-- instances of 100 MB: one text, and a list of texts
+SELECT execreport.json_matches_schema('{"type": "string", "maxLength": 10}', big) AS short,
+       execreport.json_matches_schema('{"type": "string", "pattern": "^x+$", "minLength": 104857600}', big) AS long
+  FROM (SELECT to_jsonb(repeat('x', 104857600)) AS big) AS b;
+SELECT execreport.json_matches_schema('{"uniqueItems": true, "items": {"type": "string", "minLength": 1048576}}', list) AS fits,
+       (SELECT keyword FROM execreport.json_schema_errors('{"items": {"const": 1}}', list, 1)) AS refused
+  FROM (SELECT jsonb_agg(lpad(n::text, 1048576, 'x')) AS list FROM generate_series(1, 100) AS n) AS b;
