@@ -316,6 +316,6 @@ if (process.env.SIZES === 'big') {
   await fill('million', 20000, 50, 20000, 'lz4')
   await query(`ALTER TABLE million SET (parallel_workers = 1)`)
   await setWorkers(1)
-  await row('million', '20,000 x 50, 2 % distinct, lz4, 2 processes', { sql: 12 }, { rounds: 3, service: false })
+  await row('million', '20,000 x 50, 2 % distinct, lz4, 2 processes', { sql: 12 }, { service: false })
 }
 await client.end()
