@@ -40,4 +40,21 @@ extern PGDLLEXPORT void _PG_init(void);
 #define er_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* From 15 on, shared memory is asked for in a hook; before, while the library is preloaded. */
+#if PG_VERSION_NUM >= 150000
+#define er_on_shmem_request(previous, hook) ((previous) = shmem_request_hook, shmem_request_hook = (hook))
+#else
+typedef void (*shmem_request_hook_type) (void);
+#define er_on_shmem_request(previous, hook) ((void) (previous), (hook) ())
+#endif
+
+/* A small number that differs from one running backend to the next. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#define er_backend_number() ((uint32) MyProcNumber)
+#else
+#include "storage/backendid.h"
+#define er_backend_number() ((uint32) MyBackendId)
+#endif
+
 #endif							/* ER_COMPAT_H */
