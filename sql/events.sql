@@ -140,6 +140,7 @@ DECLARE
     own_epoch constant integer := execreport._event_epoch();
     oldest_running constant xid8 := pg_snapshot_xmin(pg_current_snapshot());
     last record;
+    newest text;
     event record;
     found_events integer := 0;
     is_gap boolean := false;
@@ -163,20 +164,21 @@ BEGIN
             SELECT h.epoch, h.transaction, h.seq, h.created_at FROM execreport._event_horizons AS h
              WHERE h.tenant_id IN (0, tenant)) AS e
      ORDER BY e.epoch DESC, e.transaction DESC, e.seq DESC LIMIT 1;
-    next_cursor := CASE WHEN last.epoch IS NULL THEN execreport._event_cursor(tenant, 0, '0', 0, 'epoch')
-                        ELSE execreport._event_cursor(tenant, last.epoch, last.transaction, last.seq, last.created_at) END;
+    newest := CASE WHEN last.epoch IS NULL THEN execreport._event_cursor(tenant, 0, '0', 0, 'epoch')
+                   ELSE execreport._event_cursor(tenant, last.epoch, last.transaction, last.seq, last.created_at) END;
+    next_cursor := newest;
 
     IF poll_events.cursor IS NULL THEN
         answer := 'start';
         RETURN NEXT;
         RETURN;
     ELSIF poll_events.cursor = 'oldest' THEN
+        -- what is whole begins after the later of the two horizons
         SELECT h.epoch, h.transaction, h.seq INTO at_epoch, at_transaction, at_seq
-          FROM execreport._event_horizons AS h WHERE h.tenant_id IN (0, tenant)
-         ORDER BY h.epoch, h.transaction, h.seq LIMIT 1;
-        IF NOT FOUND THEN
-            at_epoch := 0; at_transaction := '0'; at_seq := 0;
-        END IF;
+          FROM (SELECT 0 AS epoch, '0'::xid8 AS transaction, 0 AS seq
+                UNION ALL
+                SELECT g.epoch, g.transaction, g.seq FROM execreport._event_horizons AS g WHERE g.tenant_id IN (0, tenant)) AS h
+         ORDER BY h.epoch DESC, h.transaction DESC, h.seq DESC LIMIT 1;
     ELSE
         parts := regexp_match(poll_events.cursor, '^(\d{1,9})-(\d{1,9})-(\d{1,19})-(\d{1,18})-(-?\d{1,18})$');
         IF parts IS NULL THEN
@@ -232,13 +234,7 @@ BEGIN
     IF found_events < poll_events.max_events THEN
         answer := 'end';
         topic := NULL; kind := NULL; key := NULL; payload := NULL; created_at := NULL; seq := NULL; tenant_id := NULL;
-        IF last.epoch IS NOT NULL AND (last.epoch, last.transaction, last.seq) > (at_epoch, at_transaction, at_seq) THEN
-            next_cursor := execreport._event_cursor(tenant, last.epoch, last.transaction, last.seq, last.created_at);
-        ELSIF poll_events.cursor <> 'oldest' THEN
-            next_cursor := poll_events.cursor;
-        ELSE
-            next_cursor := execreport._event_cursor(tenant, 0, '0', 0, 'epoch');
-        END IF;
+        next_cursor := newest;
         RETURN NEXT;
     END IF;
 END

@@ -31,6 +31,7 @@ static int	max_submits_per_minute = 60;
 static int	event_retention = 3 * 24 * 3600;
 static int	notification_retention = 30 * 24 * 3600;
 static int	max_notifications_per_hour = 60;
+static int	submission_retention = 90 * 24 * 3600;
 
 static const struct config_enum_entry notify_modes[] = {
 	{"commit", ER_NOTIFY_COMMIT, false},
@@ -98,6 +99,9 @@ _PG_init(void)
 	DefineCustomIntVariable("execreport.notification_retention",
 							"How long notifications are kept after they were sent or given up.",
 							NULL, &notification_retention, 30 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.submission_retention",
+							"How long submitted reports are kept that neither run nor are scheduled any more.",
+							NULL, &submission_retention, 90 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("execreport.max_notifications_per_hour",
 							"How many notifications below severity high a channel of a tenant gets within an hour.",
 							"Further ones are held back and counted in the daily digest.",
