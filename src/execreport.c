@@ -11,6 +11,8 @@
 
 #include "events.h"
 #include "flags.h"
+#include "miscadmin.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -106,5 +108,17 @@ _PG_init(void)
 							"How many notifications below severity high a channel of a tenant gets within an hour.",
 							"Further ones are held back and counted in the daily digest.",
 							&max_notifications_per_hour, 60, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("execreport.databases",
+							   "The databases whose tick() the background worker calls.",
+							   "A list of names. It takes effect where the library is in shared_preload_libraries.",
+							   &er_worker_databases, "",
+							   PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.naptime",
+							"How long the background worker waits between two ticks.",
+							NULL, &er_worker_naptime, 10, 1, 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
+
+	if (process_shared_preload_libraries_in_progress)
+		er_worker_init();
 }
