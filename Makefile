@@ -13,7 +13,7 @@ SQL_PARTS = schema \
 	lookback segmentation recurrence json_schema \
 	contracts contracts_builtin \
 	consolidation \
-	flags \
+	flags flags_rules \
 	configurations exec_reports master_reports \
 	workflows \
 	backfill backfill_queue schedules \
