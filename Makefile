@@ -13,11 +13,12 @@ SQL_PARTS = schema \
 	lookback segmentation recurrence json_schema \
 	contracts contracts_builtin \
 	consolidation \
-	flags flags_rules \
+	flags flags_rules flags_changes \
 	configurations exec_reports master_reports \
 	workflows \
 	backfill backfill_queue schedules \
 	report_builder report_builder_plan report_builder_submit \
+	rollout rollout_phases rollout_status \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \

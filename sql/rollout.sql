@@ -161,16 +161,22 @@ END;
 COMMENT ON FUNCTION execreport._rollout_reach(text[], numeric, text) IS
 'A rule in words.';
 
-CREATE FUNCTION execreport._rollout_tenants(group_id text, percentage numeric, max_size text) RETURNS text
+CREATE FUNCTION execreport._rollout_tenants(group_id text, percentage numeric, max_size text, OUT reached bigint, OUT of bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT pg_catalog.count(*) FILTER (WHERE execreport.flag_bucket(_rollout_tenants.group_id, t.tenant_id::text) <= _rollout_tenants.percentage
-                                          OR execreport._size_rank(t.size) BETWEEN 1 AND execreport._size_rank(_rollout_tenants.max_size))
-           || ' of ' || pg_catalog.count(*)
+                                          OR execreport._size_rank(t.size) BETWEEN 1 AND execreport._size_rank(_rollout_tenants.max_size)),
+           pg_catalog.count(*)
       FROM execreport.tenants AS t;
 END;
 COMMENT ON FUNCTION execreport._rollout_tenants(text, numeric, text) IS
-'How many of the tenants that are there a rule reaches, such as "3 of 60".';
+'How many of the tenants that are there a rule reaches.';
+
+CREATE FUNCTION execreport._rollout_tenants_text(group_id text, percentage numeric, max_size text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT t.reached || ' of ' || t.of FROM execreport._rollout_tenants(group_id, percentage, max_size) AS t;
+END;
 
 -- Widening: the one writer of flag_rollouts beside abort().
 
@@ -189,7 +195,9 @@ BEGIN
         INSERT INTO execreport.flag_rollouts (flag, group_id) VALUES (key, coalesce(_widen_rollout.rollout, 'reports')) ON CONFLICT DO NOTHING;
         SELECT f.* INTO r FROM execreport.flag_rollouts AS f WHERE f.flag = key FOR UPDATE;
         before := execreport._rollout_rule(r.users, r.percentage, r.max_size);
-        IF _widen_rollout.percent < r.percentage OR execreport._size_rank(_widen_rollout.size) < execreport._size_rank(r.max_size) THEN
+        IF _widen_rollout.phase IS NULL    -- where a flag reaches more already, a stage adds what is left
+           AND (_widen_rollout.percent < r.percentage
+                OR _widen_rollout.size IS NOT NULL AND execreport._size_rank(_widen_rollout.size) < execreport._size_rank(r.max_size)) THEN
             RAISE EXCEPTION '%', CASE WHEN _widen_rollout.percent < r.percentage
                     THEN format('percent %s is less than the %s of %s', _widen_rollout.percent, r.percentage, key)
                     ELSE format('size %s is less than %s of %s', _widen_rollout.size, r.max_size, key) END
@@ -202,8 +210,10 @@ BEGIN
             r.group_id := _widen_rollout.rollout;
         END IF;
         r.users := ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(r.users || _widen_rollout.users) AS u ORDER BY 1);
-        r.percentage := coalesce(_widen_rollout.percent, r.percentage);
-        r.max_size := coalesce(_widen_rollout.size, r.max_size);
+        r.percentage := greatest(r.percentage, _widen_rollout.percent);
+        IF execreport._size_rank(_widen_rollout.size) > execreport._size_rank(r.max_size) THEN
+            r.max_size := _widen_rollout.size;
+        END IF;
         PERFORM execreport._rollout_users(r.users) WHERE r.users <> '{}';
         CONTINUE WHEN before = execreport._rollout_rule(r.users, r.percentage, r.max_size);
 
@@ -222,7 +232,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport._widen_rollout(text[], text[], numeric, text, text, text, text, timestamptz, text) IS
 'Adds users, percentage and size (each NULL: leave it) to the rules of flags, one audit row a flag that changes, and returns
-those. Error 55000, and nothing changes, when percentage or size would fall.';
+those. Error 55000, and nothing changes, when percentage or size would fall, but for a phase.';
 
 CREATE FUNCTION execreport._record_decision(r execreport.flag_rollouts, decision text, rollout text, phase text, before jsonb, reason text,
     now timestamptz)
@@ -290,7 +300,7 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT f.key, coalesce(execreport._rollout_reach(r.users, r.percentage, r.max_size), 'nobody'), coalesce(before ->> f.key, 'nobody'),
-           execreport._rollout_tenants(r.group_id, r.percentage, r.max_size),
+           execreport._rollout_tenants_text(r.group_id, r.percentage, r.max_size),
            concat_ws('; ',
                CASE WHEN request IS NOT NULL THEN format('waits for approval: change %s', request)
                     WHEN f.key <> ALL (changed) THEN 'nothing changed' END,

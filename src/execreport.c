@@ -24,6 +24,9 @@ static int	max_parallel_segments = 10;
 static int	max_active_schedules = 100;
 static int	min_schedule_interval = 3600;
 static int	max_submits_per_minute = 60;
+static bool require_approval = false;
+static bool rollout_require_verdict = true;
+static int	rollout_max_hold = 24 * 60;
 
 void
 _PG_init(void)
@@ -70,5 +73,18 @@ _PG_init(void)
 	DefineCustomIntVariable("execreport.max_submits_per_minute",
 							"How many reports a user may submit within a minute.",
 							NULL, &max_submits_per_minute, 60, 1, 10000, PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* rollouts and changes of flags, read in SQL */
+	DefineCustomBoolVariable("execreport.require_approval",
+							 "Whether another person has to approve changes of flags for every tenant.",
+							 "What turns a feature off never waits.",
+							 &require_approval, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("execreport.rollout_require_verdict",
+							 "Whether a rollout waits for a good verdict of a guard before it leaves a stage.",
+							 NULL, &rollout_require_verdict, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.rollout_max_hold",
+							"How long a rollout may be held until #engineering is told.",
+							"0 means never.",
+							&rollout_max_hold, 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 }

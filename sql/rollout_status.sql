@@ -1,0 +1,84 @@
+-- rollout_status: where the rollouts stand, for operators, and what a tenant has and why, for support.
+
+-- The quantile as Prometheus' histogram_quantile() has it: linear within its bucket, the first one from 0, and the
+-- last finite bound when it lies beyond.
+CREATE FUNCTION execreport._bucket_quantile(q double precision, bounds double precision[], counts bigint[]) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE WHEN b.le = 'Infinity' THEN coalesce(b.before_le, 0)
+                ELSE b.before_le + (b.le - b.before_le) * (q * b.total - b.before_count) / nullif(b.count - b.before_count, 0) END
+      FROM (SELECT x.le, x.count, coalesce(pg_catalog.lag(x.le) OVER w, 0) AS before_le, coalesce(pg_catalog.lag(x.count) OVER w, 0) AS before_count,
+                   pg_catalog.max(x.count) OVER () AS total
+              FROM ROWS FROM (pg_catalog.unnest(bounds), pg_catalog.unnest(counts)) AS x (le, count)
+            WINDOW w AS (ORDER BY x.le)) AS b
+     WHERE b.total > 0 AND b.count >= q * b.total
+     ORDER BY b.le LIMIT 1;
+END;
+
+CREATE FUNCTION execreport._flag_figures(flag text, since timestamptz, until timestamptz, OUT error_rate double precision, OUT p95 double precision)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kind text := CASE flag WHEN 'execReportsEnabled' THEN 'exec' WHEN 'masterReportsEnabled' THEN 'master' END;
+BEGIN
+    IF kind IS NULL THEN
+        RETURN;
+    END IF;
+    error_rate := execreport._metric_delta(NULL, kind || '_reports_created_total', '{"success": "false"}', since, until)
+                  / nullif(execreport._metric_delta(NULL, kind || '_reports_created_total', '{}', since, until), 0);
+    p95 := (SELECT execreport._bucket_quantile(0.95, array_agg(b.le ORDER BY b.le), array_agg(b.count ORDER BY b.le))
+              FROM execreport._metric_buckets(NULL, 'report_generation_duration_seconds', jsonb_build_object('type', kind), since, until) AS b);
+END
+$$;
+COMMENT ON FUNCTION execreport._flag_figures(text, timestamptz, timestamptz) IS
+'Share of failures and p95 in seconds of what a flag guards, all tenants together; NULL when nothing was measured or the flag guards
+nothing that is.';
+
+CREATE FUNCTION execreport.rollout_status(now timestamptz DEFAULT now())
+RETURNS TABLE (rollout text, flag text, phase text, status text, since timestamptz, reaches text, percentage numeric, tenants text,
+               share numeric, error_rate double precision, p95 double precision, last_decision text, last_decision_at timestamptz,
+               last_verdict text, next_phase text, next_at timestamptz, waits_for text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM execreport._require_operator(), execreport._check_now(rollout_status.now);
+    RETURN QUERY
+    SELECT r.rollout, f.key, s.phase, coalesce(r.status, 'by hand'), r.stage_since,
+           execreport._rollout_reach(f.users, f.percentage, f.max_size), f.percentage, t.reached || ' of ' || t.of,
+           round(100.0 * t.reached / nullif(t.of, 0), 1), m.error_rate, m.p95,
+           CASE WHEN r.status = 'held' THEN 'hold' ELSE d.decision END
+               || coalesce(': ' || CASE WHEN r.status IN ('held', 'aborted') THEN r.reason ELSE d.reason END, ''),
+           CASE WHEN r.status = 'held' THEN r.changed_at ELSE d.decided_at END,
+           v.said, n.phase,
+           CASE WHEN n.phase IS NOT NULL AND r.status = 'running'
+                THEN greatest(r.watched_since + s.minimum_hold, execreport._cooldown_until(f.key)) END,
+           CASE WHEN r.status IN ('running', 'held') THEN o.what END
+      FROM (SELECT coalesce(l.flag, x.flag) AS key, x.rollout, coalesce(l.users, '{}') AS users, coalesce(l.percentage, 0) AS percentage,
+                   l.max_size, coalesce(l.group_id, x.rollout) AS group_id
+              FROM execreport.flag_rollouts AS l
+              FULL JOIN (SELECT DISTINCT ON (u.flag) u.flag, y.rollout
+                           FROM execreport.rollouts AS y, unnest(y.flags) AS u (flag)
+                          ORDER BY u.flag, y.status IN ('running', 'held') DESC, y.started_at DESC, y.rollout) AS x ON x.flag = l.flag
+             WHERE x.rollout IS NOT NULL OR l.users <> '{}' OR l.percentage > 0 OR l.max_size IS NOT NULL) AS f
+      LEFT JOIN execreport.rollouts AS r ON r.rollout = f.rollout
+      LEFT JOIN execreport.rollout_stages AS s ON s.rollout = r.rollout AND s.stage = r.stage
+      LEFT JOIN execreport.rollout_stages AS n ON n.rollout = r.rollout AND n.stage = r.stage + 1 AND r.status IN ('running', 'held')
+      LEFT JOIN LATERAL (SELECT y.decision, y.reason, y.decided_at FROM execreport.rollout_decisions AS y
+                          WHERE y.flag = f.key ORDER BY y.decision_id DESC LIMIT 1) AS d ON true
+      LEFT JOIN LATERAL (SELECT format('%s: %s, window of %s', j.guard, j.verdict, j.window_start) AS said
+                           FROM execreport.guard_verdicts AS j JOIN execreport.guards AS g ON g.guard = j.guard
+                          WHERE f.key = ANY (g.flags) AND j.window_start <= rollout_status.now
+                          ORDER BY j.window_start DESC, j.tenant_id, j.guard LIMIT 1) AS v ON true
+      CROSS JOIN LATERAL execreport._rollout_tenants(f.group_id, f.percentage, f.max_size) AS t
+      CROSS JOIN LATERAL execreport._flag_figures(f.key, greatest(r.stage_since, rollout_status.now - interval '1 hour'), rollout_status.now) AS m
+      LEFT JOIN LATERAL execreport._rollout_obstacle(r, rollout_status.now) AS o ON r.rollout IS NOT NULL
+     ORDER BY r.rollout NULLS LAST, f.key;
+END
+$$;
+COMMENT ON FUNCTION execreport.rollout_status(timestamptz) IS
+'Where the rollouts stand: one row for each flag that is or was in one, or was enabled with the enable functions (rollout NULL, status
+"by hand"). since: when the phase began. reaches: the flag''s rule in words; tenants: how many of those there are it reaches; share: the
+same in percent. error_rate (0 to 1) and p95 (seconds): of the reports that the flag guards, since the phase began, at most an hour back;
+NULL when unknown. last_verdict: what a guard of the flag said last. next_at: when the next phase may begin at the
+earliest; waits_for: what is in its way now, NULL when nothing is. now: the instant that counts as the present. For superusers.
+Errors: 42501 for others; 22023 when now is NULL or infinite.
+Example: SELECT flag, phase, status, reaches, tenants, error_rate, p95, next_phase, next_at, waits_for FROM execreport.rollout_status();';
