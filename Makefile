@@ -12,6 +12,7 @@ SQL_PARTS = schema \
 	access \
 	lookback segmentation recurrence json_schema \
 	contracts contracts_builtin \
+	events notifications \
 	consolidation \
 	flags flags_rules flags_changes \
 	configurations exec_reports master_reports \
@@ -19,6 +20,7 @@ SQL_PARTS = schema \
 	backfill backfill_queue schedules \
 	report_builder report_builder_plan report_builder_submit \
 	rollout rollout_phases rollout_status \
+	maintenance \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
@@ -31,7 +33,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
 	consolidation_state.o \
 	flags.o flags_setting.o \
-	spelling.o exec_reports.o)
+	spelling.o exec_reports.o events.o maintenance.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 
+#include "events.h"
 #include "flags.h"
 
 PG_MODULE_MAGIC;
@@ -19,6 +20,8 @@ int			er_data_lag_days = 0;
 char	   *er_feature_flags = NULL;
 bool		er_json_schema_format_assertion = false;
 
+int			er_notify_mode = ER_NOTIFY_WORKER;
+
 static int	max_concurrent_backfills = 5;
 static int	max_parallel_segments = 10;
 static int	max_active_schedules = 100;
@@ -27,6 +30,18 @@ static int	max_submits_per_minute = 60;
 static bool require_approval = false;
 static bool rollout_require_verdict = true;
 static int	rollout_max_hold = 24 * 60;
+
+static int	event_retention = 3 * 24 * 3600;
+static int	notification_retention = 30 * 24 * 3600;
+static int	max_notifications_per_hour = 60;
+static int	submission_retention = 90 * 24 * 3600;
+
+static const struct config_enum_entry notify_modes[] = {
+	{"commit", ER_NOTIFY_COMMIT, false},
+	{"worker", ER_NOTIFY_WORKER, false},
+	{"off", ER_NOTIFY_OFF, false},
+	{NULL, 0, false}
+};
 
 void
 _PG_init(void)
@@ -86,5 +101,25 @@ _PG_init(void)
 							"How long a rollout may be held until #engineering is told.",
 							"0 means never.",
 							&rollout_max_hold, 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomEnumVariable("execreport.notify_mode",
+							 "Who rings the bell execreport_events when there are new events.",
+							 "commit: each transaction that emits; worker: the background worker, and each transaction where none runs; off: nobody.",
+							 &er_notify_mode, ER_NOTIFY_WORKER, notify_modes,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* what tick() removes, and what is held back; read in SQL */
+	DefineCustomIntVariable("execreport.event_retention",
+							"How long events are kept.",
+							NULL, &event_retention, 3 * 24 * 3600, 60, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.notification_retention",
+							"How long notifications are kept after they were sent or given up.",
+							NULL, &notification_retention, 30 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.submission_retention",
+							"How long submitted reports are kept that neither run nor are scheduled any more.",
+							NULL, &submission_retention, 90 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_notifications_per_hour",
+							"How many notifications below severity high a channel of a tenant gets within an hour.",
+							"Further ones are held back and counted in the daily digest.",
+							&max_notifications_per_hour, 60, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 }
