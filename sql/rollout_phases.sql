@@ -169,8 +169,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'rollout % has not been started', coalesce('"' || left(_locked_rollout.rollout, 64) || '"', 'null')
             USING ERRCODE = 'P0002',
-                  DETAIL = coalesce((SELECT format('There are %s.', string_agg(r.rollout, ', ' ORDER BY r.rollout)) FROM execreport.rollouts AS r),
-                                    'There is none.'),
+                  DETAIL = (SELECT coalesce('There are ' || string_agg(r.rollout, ', ' ORDER BY r.rollout), 'There is none') || '.' FROM execreport.rollouts AS r),
                   HINT = 'Start it with execreport.start_rollout().';
     END IF;
     RETURN result;
