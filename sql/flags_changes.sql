@@ -126,6 +126,15 @@ BEGIN
             USING ERRCODE = CASE WHEN _add_flag_change.key IS NULL THEN '22004' ELSE '22023' END,
                   HINT = 'Name the flag, or the rollout, that shall change.';
     END IF;
+    SELECT c.* INTO added
+      FROM execreport.flag_changes AS c
+     WHERE _add_flag_change.needs_approval AND c.status = 'requested' AND c.key = _add_flag_change.key
+       AND c.change = _add_flag_change.change AND c.apply_at IS NOT DISTINCT FROM _add_flag_change.apply_at
+       AND c.requested_by = execreport.current_user_id() AND c.requested_role = session_user
+     ORDER BY c.change_id LIMIT 1;
+    IF FOUND THEN
+        RETURN added.change_id;     -- asked for already
+    END IF;
     PERFORM execreport._try_flag_change(_add_flag_change.key, _add_flag_change.change, _add_flag_change.now);
 
     INSERT INTO execreport.flag_changes (key, change, status, apply_at, reason, previous, requested_at)
@@ -143,7 +152,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION execreport._add_flag_change(text, jsonb, timestamptz, text, boolean, timestamptz) IS
-'Writes down a change that waits, after trying it out. apply_at NULL: it is made when it is approved.';
+'Writes down a change that waits, after trying it out, and returns its id; that of the same request when it waits already.
+apply_at NULL: it is made when it is approved.';
 
 CREATE FUNCTION execreport._audit_flag_change(action text, changed execreport.flag_changes, reason text DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE

@@ -214,7 +214,9 @@ BEGIN
         IF execreport._size_rank(_widen_rollout.size) > execreport._size_rank(r.max_size) THEN
             r.max_size := _widen_rollout.size;
         END IF;
-        PERFORM execreport._rollout_users(r.users) WHERE r.users <> '{}';
+        IF r.users <> '{}' THEN
+            PERFORM execreport._rollout_users(r.users);     -- not too many by now
+        END IF;
         CONTINUE WHEN before = execreport._rollout_rule(r.users, r.percentage, r.max_size);
 
         UPDATE execreport.flag_rollouts AS f
@@ -292,7 +294,10 @@ BEGIN
     END IF;
     SELECT jsonb_object_agg(r.flag, execreport._rollout_reach(r.users, r.percentage, r.max_size)) INTO before
       FROM execreport.flag_rollouts AS r WHERE r.flag = ANY (_enable.flags);
-    IF execreport._approval_required() THEN
+    IF execreport._approval_required() AND EXISTS (
+           SELECT FROM unnest(_enable.flags) AS f (key) LEFT JOIN execreport.flag_rollouts AS r ON r.flag = f.key
+            WHERE (r.users @> coalesce(_enable.users, '{}') AND r.percentage = coalesce(_enable.percent, r.percentage)
+                   AND r.max_size IS NOT DISTINCT FROM coalesce(_enable.size, r.max_size)) IS NOT TRUE) THEN
         request := execreport._add_flag_change(array_to_string(_enable.flags, ', '), jsonb_strip_nulls(jsonb_build_object(
             'flags', _enable.flags, 'users', _enable.users, 'percentage', _enable.percent, 'size', _enable.size)), NULL, NULL, true, _enable.now);
     ELSE

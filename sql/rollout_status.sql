@@ -82,3 +82,76 @@ NULL when unknown. last_verdict: what a guard of the flag said last. next_at: wh
 earliest; waits_for: what is in its way now, NULL when nothing is. now: the instant that counts as the present. For superusers.
 Errors: 42501 for others; 22023 when now is NULL or infinite.
 Example: SELECT flag, phase, status, reaches, tenants, error_rate, p95, next_phase, next_at, waits_for FROM execreport.rollout_status();';
+
+-- Since when the rule has reached a tenant: the first decision after the last abort that reached it.
+CREATE FUNCTION execreport._reached_since(flag text, bucket integer, size_rank integer) RETURNS timestamptz
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.min(d.decided_at)
+      FROM execreport.rollout_decisions AS d
+     WHERE d.flag = _reached_since.flag
+       AND (_reached_since.bucket <= d.percentage OR _reached_since.size_rank BETWEEN 1 AND execreport._size_rank(d.max_size))
+       AND NOT EXISTS (SELECT FROM execreport.rollout_decisions AS a
+                        WHERE a.flag = d.flag AND a.decision = 'abort' AND a.decision_id > d.decision_id);
+END;
+
+CREATE FUNCTION execreport.feature_availability(tenant integer)
+RETURNS TABLE (flag text, available boolean, why text, since timestamptz, percentage numeric, bucket integer)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    asked integer := feature_availability.tenant;
+    size text;
+    created timestamptz;
+BEGIN
+    PERFORM execreport._require_tenant(asked, 'viewer');
+    SELECT t.size, t.created_at INTO size, created FROM execreport._tenants AS t WHERE t.tenant_id = asked;
+    IF NOT FOUND AND asked <> 1 THEN
+        RAISE EXCEPTION 'tenant % does not exist', asked
+            USING ERRCODE = '42704', HINT = format('Create it with execreport.create_tenant(%s).', asked);
+    END IF;
+    RETURN QUERY
+    SELECT f.key, f.on, w.why, w.since, r.percentage, f.bucket
+      FROM (SELECT x.key, execreport.is_flag_enabled(asked, x.key) AS on, y.group_id IS NOT NULL AS ruled,
+                   execreport.flag_bucket(coalesce(y.group_id, 'reports'), asked::text) AS bucket
+              FROM execreport.flags AS x LEFT JOIN execreport.flag_rollouts AS y ON y.flag = x.key) AS f
+      LEFT JOIN execreport.flag_rollouts AS r ON r.flag = f.key
+      LEFT JOIN execreport.flag_definitions AS d ON d.key = f.key
+      LEFT JOIN execreport.kill_switches AS k ON k.flag = f.key
+            AND k.tenant_id = (SELECT min(l.tenant_id) FROM execreport.kill_switches AS l WHERE l.flag = f.key AND l.tenant_id IN (0, asked))
+      LEFT JOIN execreport.flag_overrides AS o ON o.tenant_id = asked AND o.user_id = '' AND o.flag = f.key
+      LEFT JOIN LATERAL (SELECT btrim(split_part(s, '=', 2)) AS value
+                           FROM regexp_split_to_table(current_setting('execreport.feature_flags', true), ',') AS s
+                          WHERE btrim(split_part(s, '=', 1)) = f.key LIMIT 1) AS s ON true
+      CROSS JOIN LATERAL (SELECT coalesce(f.bucket <= r.percentage, false) AS by_percentage,
+                                 coalesce(execreport._size_rank(size) BETWEEN 1 AND execreport._size_rank(r.max_size), false) AS by_size) AS h
+      CROSS JOIN LATERAL (SELECT
+            CASE WHEN d.archived_at IS NOT NULL THEN 'the flag is archived' || coalesce(': ' || d.archived_reason, '')
+                 WHEN k.flag IS NOT NULL THEN format('kill switch %s%s', CASE k.tenant_id WHEN 0 THEN 'for every tenant' ELSE 'of this tenant' END,
+                                                     coalesce(': ' || k.reason, ''))
+                 WHEN o.enabled = f.on THEN 'set for this tenant'
+                 WHEN NOT f.on AND (o.enabled OR h.by_percentage OR h.by_size) THEN 'a flag that it depends on is off'
+                 WHEN f.on AND h.by_percentage THEN format('rolled out to %s %% of the tenants, this one among them', r.percentage)
+                 WHEN f.on AND h.by_size THEN format('rolled out to %s', execreport._rollout_reach('{}', 0, r.max_size))
+                 WHEN f.on AND s.value = 'true' OR NOT f.on AND s.value = 'false' AND d.key IS NULL THEN 'setting execreport.feature_flags'
+                 WHEN f.on AND d.key IS NOT NULL THEN 'definition of the flag'
+                 WHEN NOT f.on AND (r.percentage > 0 OR r.max_size IS NOT NULL OR cardinality(r.users) > 0)
+                 THEN format('not yet: rolled out to %s', execreport._rollout_reach(r.users, r.percentage, r.max_size))
+                 WHEN d.key IS NOT NULL THEN 'definition of the flag'
+                 ELSE 'default' END AS why,
+            CASE WHEN d.archived_at IS NOT NULL THEN d.archived_at
+                 WHEN k.flag IS NOT NULL THEN k.engaged_at
+                 WHEN o.enabled = f.on THEN o.changed_at
+                 WHEN f.on AND (h.by_percentage OR h.by_size)
+                 THEN greatest(execreport._reached_since(f.key, f.bucket, execreport._size_rank(size)), created)
+                 WHEN d.key IS NOT NULL AND s.value IS NULL THEN d.changed_at END AS since) AS w
+     ORDER BY f.key;
+END
+$$;
+COMMENT ON FUNCTION execreport.feature_availability(integer) IS
+'Which features a tenant has, for those who answer its questions: one row a flag. available: as is_flag_enabled() says; why: what decided,
+in words; since: when that came to be, NULL when unknown. percentage: how far the flag is rolled out, NULL when it is not; bucket
+(1 to 100): this tenant is among them from that percentage on. Users may have overrides of their own. For superusers and everybody who
+works for the tenant.
+Errors: 42501 for others; 42704 no such tenant.
+Example: SELECT flag, available, why, since FROM execreport.feature_availability(1);';
