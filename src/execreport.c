@@ -14,6 +14,8 @@
 
 #include "flags.h"
 #include "metrics.h"
+#include "miscadmin.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -138,4 +140,17 @@ _PG_init(void)
 
 	if (process_shared_preload_libraries_in_progress)
 		er_metrics_init();
+
+	DefineCustomStringVariable("execreport.databases",
+							   "The databases whose tick() the background worker calls.",
+							   "A list of names. It takes effect where the library is in shared_preload_libraries.",
+							   &er_worker_databases, "",
+							   PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.naptime",
+							"How long the background worker waits between two ticks.",
+							NULL, &er_worker_naptime, 10, 1, 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("execreport");
+
+	if (process_shared_preload_libraries_in_progress)
+		er_worker_init();
 }
