@@ -9,12 +9,11 @@
 
 #include <limits.h>
 
-#include "events.h"
 #include "miscadmin.h"
 
+#include "events.h"
 #include "flags.h"
 #include "metrics.h"
-#include "miscadmin.h"
 #include "worker.h"
 
 PG_MODULE_MAGIC;
@@ -136,10 +135,6 @@ _PG_init(void)
 							"How many minutes the metrics can look back.",
 							NULL, &er_metric_slices, 120, 2, 1440,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
-	MarkGUCPrefixReserved("execreport");
-
-	if (process_shared_preload_libraries_in_progress)
-		er_metrics_init();
 
 	DefineCustomStringVariable("execreport.databases",
 							   "The databases whose tick() the background worker calls.",
@@ -152,5 +147,8 @@ _PG_init(void)
 	MarkGUCPrefixReserved("execreport");
 
 	if (process_shared_preload_libraries_in_progress)
+	{
+		er_metrics_init();
 		er_worker_init();
+	}
 }
