@@ -1,20 +1,5 @@
 -- rollout_status: where the rollouts stand, for operators, and what a tenant has and why, for support.
 
--- The quantile as Prometheus' histogram_quantile() has it: linear within its bucket, the first one from 0, and the
--- last finite bound when it lies beyond.
-CREATE FUNCTION execreport._bucket_quantile(q double precision, bounds double precision[], counts bigint[]) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE WHEN b.le = 'Infinity' THEN coalesce(b.before_le, 0)
-                ELSE b.before_le + (b.le - b.before_le) * (q * b.total - b.before_count) / nullif(b.count - b.before_count, 0) END
-      FROM (SELECT x.le, x.count, coalesce(pg_catalog.lag(x.le) OVER w, 0) AS before_le, coalesce(pg_catalog.lag(x.count) OVER w, 0) AS before_count,
-                   pg_catalog.max(x.count) OVER () AS total
-              FROM ROWS FROM (pg_catalog.unnest(bounds), pg_catalog.unnest(counts)) AS x (le, count)
-            WINDOW w AS (ORDER BY x.le)) AS b
-     WHERE b.total > 0 AND b.count >= q * b.total
-     ORDER BY b.le LIMIT 1;
-END;
-
 CREATE FUNCTION execreport._flag_figures(flag text, since timestamptz, until timestamptz, OUT error_rate double precision, OUT p95 double precision)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -25,8 +10,8 @@ BEGIN
     END IF;
     error_rate := execreport._metric_delta(NULL, kind || '_reports_created_total', '{"success": "false"}', since, until)
                   / nullif(execreport._metric_delta(NULL, kind || '_reports_created_total', '{}', since, until), 0);
-    p95 := (SELECT execreport._bucket_quantile(0.95, array_agg(b.le ORDER BY b.le), array_agg(b.count ORDER BY b.le))
-              FROM execreport._metric_buckets(NULL, 'report_generation_duration_seconds', jsonb_build_object('type', kind), since, until) AS b);
+    p95 := execreport.metric_quantile('report_generation_duration_seconds', 0.95, greatest(until - since, interval '1 minute'),
+                                      jsonb_build_object('type', kind), until);
 END
 $$;
 COMMENT ON FUNCTION execreport._flag_figures(text, timestamptz, timestamptz) IS
