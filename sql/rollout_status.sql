@@ -96,8 +96,8 @@ BEGIN
             USING ERRCODE = '42704', HINT = format('Create it with execreport.create_tenant(%s).', asked);
     END IF;
     RETURN QUERY
-    SELECT f.key, f.on, w.why, w.since, r.percentage, f.bucket
-      FROM (SELECT x.key, execreport.is_flag_enabled(asked, x.key) AS on, y.group_id IS NOT NULL AS ruled,
+    SELECT f.key, f.on, w.why, w.since, nullif(r.percentage, 0), f.bucket
+      FROM (SELECT x.key, execreport.is_flag_enabled(asked, x.key) AS on,
                    execreport.flag_bucket(coalesce(y.group_id, 'reports'), asked::text) AS bucket
               FROM execreport.flags AS x LEFT JOIN execreport.flag_rollouts AS y ON y.flag = x.key) AS f
       LEFT JOIN execreport.flag_rollouts AS r ON r.flag = f.key
@@ -135,7 +135,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport.feature_availability(integer) IS
 'Which features a tenant has, for those who answer its questions: one row a flag. available: as is_flag_enabled() says; why: what decided,
-in words; since: when that came to be, NULL when unknown. percentage: how far the flag is rolled out, NULL when it is not; bucket
+in words; since: when that came to be, NULL when unknown. percentage: of the tenants that the flag is rolled out to, NULL when it is not; bucket
 (1 to 100): this tenant is among them from that percentage on. Users may have overrides of their own. For superusers and everybody who
 works for the tenant.
 Errors: 42501 for others; 42704 no such tenant.
