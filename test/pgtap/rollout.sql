@@ -78,8 +78,8 @@ SELECT is_empty('SELECT a.n, b.n FROM walk AS a JOIN walk AS b ON b.flag = a.fla
                   WHERE NOT (b.nobody @> a.nobody AND b.ana @> a.ana) OR a.team AND NOT b.team', 'no step takes anything from anybody');
 SELECT is_empty('SELECT n FROM walk WHERE nobody <> expected', 'the set is the union of percentage and size');
 SELECT is_empty('SELECT n FROM walk WHERE ana <> CASE WHEN team THEN (SELECT array_agg(tenant_id ORDER BY tenant_id) FROM asked
-                                                                     WHERE tenant_id < 530000 OR tenant_id - 530000 <= walk.n) ELSE expected END
-                  AND NOT EXISTS (SELECT FROM walk AS later WHERE later.n < 0)', 'and of the team');
+                                                                     WHERE tenant_id < 530000 OR tenant_id - 530000 <= walk.n) ELSE expected END',
+                'and of the team');
 SELECT ok((SELECT count(*) FILTER (WHERE refused = '55000') > 5 AND count(*) FILTER (WHERE refused IS NULL) > 20
                   AND bool_and(refused IS NULL OR refused = '55000') FROM walk), 'steps down were tried and refused');
 
@@ -108,7 +108,10 @@ SELECT ok((SELECT reached @> (SELECT array_agg(tenant_id) FROM asked WHERE size 
       AND (SELECT reached = (SELECT array_agg(tenant_id ORDER BY tenant_id) FROM asked) FROM phases WHERE phase = '100percent'), 'small tenants, then everybody');
 
 -- 5. Nothing that changes nothing is recorded.
-SELECT is((SELECT count(*) FROM execreport.enable_for_percentage(100), execreport.enable_for_team('{ana}'), execreport.audit_logs
-            WHERE action IN ('enable_for_percentage', 'enable_for_team') AND created_at = now() AND metadata ? 'nothing'), 0::bigint, 'a repetition leaves no record');
+CREATE TEMP TABLE record AS SELECT count(*) AS n FROM execreport.audit_logs;
+SELECT count(*) FROM execreport.enable_for_percentage(100) \g /dev/null
+SELECT count(*) FROM execreport.enable_for_team('{ana}') \g /dev/null
+SELECT count(*) FROM execreport.enable_by_tenant_size('small') \g /dev/null
+SELECT is((SELECT count(*) FROM execreport.audit_logs), (SELECT n FROM record), 'a repetition leaves no record');
 SELECT * FROM finish();
 ROLLBACK;
