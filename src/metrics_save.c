@@ -34,7 +34,7 @@ typedef struct Header
 	uint64		refused[ER_REFUSALS];
 } Header;
 
-/* What one series holds, followed by nslices * ER_MAX_CELLS cells */
+/* What one series holds, followed by ER_SHARDS * nslices * ER_MAX_CELLS cells */
 typedef struct Entry
 {
 	ErSeriesKey key;
@@ -101,15 +101,15 @@ write_all(FILE *file)
 		entry.key = series->key;
 		entry.sum = er_metrics_sum(series);
 		for (int i = 0; i < ER_MAX_CELLS; i++)
-			entry.buckets[i] = pg_atomic_read_u64(&series->buckets[i]);
+			entry.buckets[i] = er_metrics_bucket(series, i);
 		if (!put(file, &entry, sizeof(entry), &crc))
 			return false;
-		for (int slice = 0; slice < er_metrics_shared->nslices; slice++)
+		for (int slice = 0; slice < ER_SHARDS * er_metrics_shared->nslices; slice++)
 		{
 			uint64		cells[ER_MAX_CELLS];
 
 			for (int i = 0; i < ER_MAX_CELLS; i++)
-				cells[i] = pg_atomic_read_u64(&er_metrics_cells(series, slice)[i]);
+				cells[i] = pg_atomic_read_u64(&er_metrics_cells(series, slice % ER_SHARDS, slice / ER_SHARDS)[i]);
 			if (!put(file, cells, sizeof(cells), &crc))
 				return false;
 		}
@@ -183,11 +183,11 @@ read_all(FILE *file)
 			pg_atomic_fetch_add_u64(&er_metrics_shared->dropped[entry.key.metric], 1);
 		else
 		{
-			er_metrics_add_sum(series, entry.sum);
+			er_metrics_add_sum(&series->totals[0], entry.sum);
 			for (int i = 0; i < ER_MAX_CELLS; i++)
-				pg_atomic_write_u64(&series->buckets[i], entry.buckets[i]);
+				pg_atomic_write_u64(&series->totals[0].buckets[i], entry.buckets[i]);
 		}
-		for (int slice = 0; slice < header.nslices; slice++)
+		for (int slice = 0; slice < ER_SHARDS * header.nslices; slice++)
 		{
 			uint64		cells[ER_MAX_CELLS];
 
@@ -198,7 +198,7 @@ read_all(FILE *file)
 				uint32		minute = (uint32) (cells[i] >> 32);
 
 				if (minute != 0)
-					er_metrics_count(&er_metrics_cells(series, minute)[i], minute, (uint32) cells[i]);
+					er_metrics_count(&er_metrics_cells(series, 0, minute)[i], minute, (uint32) cells[i]);
 			}
 		}
 	}

@@ -330,17 +330,15 @@ sum_series(const ErSeries *series, Window window, double weight, double *cells)
 		end = window.first + er_metrics_shared->nslices;
 	for (uint32 minute = window.first; minute < end; minute++)
 	{
-		pg_atomic_uint64 *slice = er_metrics_cells(series, minute);
-
-		for (int i = 0; i < ncells; i++)
+		for (int i = 0; i < ncells * ER_SHARDS; i++)
 		{
-			uint64		cell = pg_atomic_read_u64(&slice[i]);
+			uint64		cell = pg_atomic_read_u64(&er_metrics_cells(series, i % ER_SHARDS, minute)[i / ER_SHARDS]);
 			uint32		held = (uint32) (cell >> 32);
 
 			if (held > minute || (held == minute && (uint32) cell == PG_UINT32_MAX))
 				return false;
 			if (held == minute)
-				cells[i] += weight * (uint32) cell;
+				cells[i / ER_SHARDS] += weight * (uint32) cell;
 		}
 	}
 	return true;
