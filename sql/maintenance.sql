@@ -159,7 +159,7 @@ BEGIN
         WHEN 'guards' THEN RETURN (SELECT count(*) FROM execreport.run_guards(now));
         WHEN 'flag_changes' THEN RETURN execreport._apply_due_changes(now);
         WHEN 'rollouts' THEN RETURN execreport._advance_due_rollouts(now);
-        WHEN 'schedules' THEN RETURN (SELECT count(*) FROM execreport.run_due_schedules(now));
+        WHEN 'schedules' THEN RETURN execreport._tick_schedules(unit, now);
         WHEN 'leases' THEN RETURN execreport._tick_leases(unit, now);
         WHEN 'notifications' THEN RETURN execreport._give_up_notifications(now);
         WHEN 'digest' THEN RETURN execreport._tick_digest(now);
@@ -310,6 +310,17 @@ END
 $$;
 COMMENT ON FUNCTION execreport._tick_health(timestamptz) IS
 'Checks health and tells #health of each component whose status has changed. Returns how many were checked.';
+
+CREATE FUNCTION execreport._tick_schedules(tenant integer, now timestamptz) RETURNS bigint
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    -- nobody waits for the answer here: whoever does the runs hears of them by their events
+    SELECT count(execreport._emit(_tick_schedules.tenant, 'schedules', 'run', r.run_id::text,
+               jsonb_build_object('runId', r.run_id, 'scheduleId', r.schedule_id, 'runNumber', r.run_number, 'scheduledAt', r.scheduled_at)))
+      FROM execreport.run_due_schedules(_tick_schedules.now) AS r;
+END;
+COMMENT ON FUNCTION execreport._tick_schedules(integer, timestamptz) IS
+'Makes the runs of the current tenant that have fallen due, each with an event of topic schedules, and returns how many there are to do.';
 
 CREATE FUNCTION execreport._tick_leases(tenant integer, now timestamptz) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

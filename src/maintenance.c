@@ -37,7 +37,7 @@ static MemoryContext cache_context = NULL;
 static uint64 cached_generation = 0;
 static List *cached_rows = NIL;
 
-static Engaged *find_engaged(int32 tenant_id);
+static Engaged *find_engaged(int32 tenant_id, uint64 generation);
 static void load_rows(void);
 
 PG_FUNCTION_INFO_V1(er_in_maintenance);
@@ -45,13 +45,14 @@ PG_FUNCTION_INFO_V1(er_in_maintenance);
 Datum
 er_in_maintenance(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(find_engaged(PG_GETARG_INT32(0)) != NULL);
+	PG_RETURN_BOOL(find_engaged(PG_GETARG_INT32(0), er_watch_generation(&maintenance_watch)) != NULL);
 }
 
+/* Called right after the caller's rights were checked, which has accepted the messages of other sessions. */
 void
 er_refuse_in_maintenance(int32 tenant_id)
 {
-	Engaged    *engaged = find_engaged(tenant_id);
+	Engaged    *engaged = find_engaged(tenant_id, er_watch_further(&maintenance_watch));
 
 	if (likely(engaged == NULL))
 		return;
@@ -63,9 +64,8 @@ er_refuse_in_maintenance(int32 tenant_id)
 }
 
 static Engaged *
-find_engaged(int32 tenant_id)
+find_engaged(int32 tenant_id, uint64 generation)
 {
-	uint64		generation = er_watch_generation(&maintenance_watch);
 	ListCell   *cell;
 
 	if (cached_generation != generation)
