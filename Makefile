@@ -14,7 +14,7 @@ SQL_PARTS = schema \
 	contracts contracts_builtin \
 	events notifications \
 	consolidation \
-	flags \
+	flags flags_rules \
 	configurations exec_reports master_reports \
 	workflows \
 	backfill backfill_queue schedules \
