@@ -15,10 +15,11 @@ SQL_PARTS = schema \
 	events notifications \
 	consolidation \
 	flags flags_rules \
-	configurations exec_reports master_reports \
+	configurations exec_reports report_epochs master_reports \
 	workflows \
 	backfill backfill_queue schedules \
 	report_builder report_builder_plan report_builder_submit \
+	health guards rollback deployment \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
@@ -31,7 +32,8 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
 	consolidation_state.o \
 	flags.o flags_setting.o \
-	spelling.o exec_reports.o events.o)
+	spelling.o exec_reports.o events.o \
+	health.o rollback.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
