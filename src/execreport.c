@@ -9,8 +9,11 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
+
 #include "events.h"
 #include "flags.h"
+#include "metrics.h"
 
 PG_MODULE_MAGIC;
 
@@ -102,5 +105,18 @@ _PG_init(void)
 							"How many notifications below severity high a channel of a tenant gets within an hour.",
 							"Further ones are held back and counted in the daily digest.",
 							&max_notifications_per_hour, 60, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* shared memory has one size; without it the settings are there and change nothing */
+	DefineCustomIntVariable("execreport.max_series",
+							"How many series the metrics have room for.",
+							"A series is one set of labels of one tenant. Each takes about 100 bytes for each of execreport.metric_slices.",
+							&er_max_series, 1000, 4, 100000,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.metric_slices",
+							"How many minutes the metrics can look back.",
+							NULL, &er_metric_slices, 120, 2, 1440,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
+
+	if (process_shared_preload_libraries_in_progress)
+		er_metrics_init();
 }
