@@ -64,7 +64,7 @@ CREATE FUNCTION execreport._installed_guards() RETURNS SETOF execreport._guards
 LANGUAGE sql STABLE ROWS 4
 BEGIN ATOMIC
     SELECT d.guard, d.kind, i.action, execreport._action_flags(i.action), i.severity, d.scope, d.family, i.labels, d.failure_labels,
-           d.components, d.threshold, d.threshold * 0.8, d.quantile, d.window_length, d.min_samples, d.confidence,
+           d.components, d.threshold, d.threshold * 4 / 5, d.quantile, d.window_length, d.min_samples, d.confidence,
            -- what is critical does not wait for a second look
            CASE WHEN d.kind = 'health_check' THEN 1 ELSE d.consecutive END,
            d.error_limit, d.cooldown, d.escalate_tenants, d.enabled, d.dry_run, d.changed_by, d.changed_at
@@ -473,7 +473,7 @@ BEGIN
                 USING ERRCODE = '22023', DETAIL = format('A guard has %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(types) AS k));
         ELSIF member.type = 'null' THEN
             CONTINUE WHEN member.key <> 'escalate_tenants';
-        ELSIF CASE member.wanted WHEN 'interval' THEN member.type NOT IN ('string', 'number') ELSE member.type <> member.wanted END THEN
+        ELSIF (CASE member.wanted WHEN 'interval' THEN member.type NOT IN ('string', 'number') ELSE member.type <> member.wanted END) THEN
             RAISE EXCEPTION '% is %', member.key, CASE WHEN member.type IN ('object', 'array') THEN member.type ELSE left(member.value::text, 64) END
                 USING ERRCODE = '22023', DETAIL = format('It is %s.', CASE member.wanted WHEN 'interval' THEN 'a length of time such as "5 minutes", or a number of minutes'
                     WHEN 'array' THEN 'an array of strings' ELSE 'of type ' || member.wanted END);
@@ -591,7 +591,7 @@ BEGIN
         wanted.flags := execreport._action_flags(wanted.action);
     END IF;
     IF NOT given ? 'recover_threshold' AND (given ? 'threshold' OR previous.guard IS NULL) THEN
-        wanted.recover_threshold := wanted.threshold * 0.8;
+        wanted.recover_threshold := wanted.threshold * 4 / 5;
     END IF;
     wanted.changed_by := execreport.current_user_id();
     wanted.changed_at := now();
