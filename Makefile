@@ -16,10 +16,11 @@ SQL_PARTS = schema \
 	metrics \
 	consolidation \
 	flags flags_rules flags_changes \
-	configurations exec_reports master_reports \
+	configurations exec_reports report_epochs master_reports \
 	workflows \
 	backfill backfill_queue schedules \
 	report_builder report_builder_plan report_builder_submit \
+	health guards rollback deployment \
 	rollout rollout_phases rollout_status \
 	maintenance \
 	help
@@ -35,7 +36,8 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation_state.o \
 	metrics.o metrics_attempts.o metrics_save.o metrics_text.o metrics_window.o \
 	flags.o flags_setting.o \
-	spelling.o exec_reports.o exec_reports_create.o events.o maintenance.o worker.o)
+	spelling.o exec_reports.o exec_reports_create.o events.o maintenance.o worker.o \
+	health.o rollback.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
