@@ -267,9 +267,13 @@ BEGIN
     END IF;
     FOREACH key IN ARRAY _refuse_widening.flags LOOP
         ready := execreport._cooldown_until(key);
-        IF ready > _refuse_widening.now THEN
+        IF ready = 'infinity' THEN
+            RAISE EXCEPTION '% is rolled back', key
+                USING ERRCODE = '55000', DETAIL = 'It was turned off for every tenant.',
+                      HINT = 'execreport.resume() ends that when the cause is found; after its cooldown the rollout may go on.';
+        ELSIF ready > _refuse_widening.now THEN
             RAISE EXCEPTION '% cools down until %', key, ready
-                USING ERRCODE = '55000', DETAIL = 'It was rolled back and resumed a short while ago.', HINT = 'Widen the rollout after that.';
+                USING ERRCODE = '55000', DETAIL = 'It was rolled back a short while ago.', HINT = 'Widen the rollout after that.';
         END IF;
     END LOOP;
 END

@@ -269,7 +269,7 @@ BEGIN
     SELECT f, execreport._cooldown_until(f) INTO key, until FROM unnest(r.flags) AS f ORDER BY 2 DESC NULLS LAST, 1 LIMIT 1;
     IF until > now THEN
         kind := 'cooldown'; what := format('%s cools down until %s', key, until);
-        advice := 'It was rolled back and resumed a short while ago: wait until then.';
+        advice := 'It was rolled back a short while ago: wait until then.';
         RETURN;
     END IF;
 

@@ -35,7 +35,7 @@ BEGIN
            CASE WHEN r.status = 'held' THEN r.changed_at ELSE d.decided_at END,
            v.said, n.phase,
            CASE WHEN n.phase IS NOT NULL AND r.status = 'running'
-                THEN greatest(r.watched_since + s.minimum_hold, execreport._cooldown_until(f.key)) END,
+                THEN nullif(greatest(r.watched_since + s.minimum_hold, (SELECT max(execreport._cooldown_until(c)) FROM unnest(r.flags) AS c)), 'infinity') END,
            CASE WHEN r.status IN ('running', 'held') THEN o.what END
       FROM (SELECT coalesce(l.flag, x.flag) AS key, x.rollout, coalesce(l.users, '{}') AS users, coalesce(l.percentage, 0) AS percentage,
                    l.max_size, coalesce(l.group_id, x.rollout) AS group_id
@@ -64,7 +64,7 @@ COMMENT ON FUNCTION execreport.rollout_status(timestamptz) IS
 "by hand"). since: when the phase began. reaches: the flag''s rule in words; tenants: how many of those there are it reaches; share: the
 same in percent. error_rate (0 to 1) and p95 (seconds): of the reports that the flag guards, since the phase began, at most an hour back;
 NULL when unknown. last_verdict: what a guard of the flag said last. next_at: when the next phase may begin at the
-earliest; waits_for: what is in its way now, NULL when nothing is. now: the instant that counts as the present. For superusers.
+earliest, NULL when that is not known; waits_for: what is in its way now, NULL when nothing is. now: the instant that counts as the present. For superusers.
 Errors: 42501 for others; 22023 when now is NULL or infinite.
 Example: SELECT flag, phase, status, reaches, tenants, error_rate, p95, next_phase, next_at, waits_for FROM execreport.rollout_status();';
 

@@ -132,11 +132,21 @@ SELECT execreport.advance_rollout('reportsApiEnabled', now => '2026-01-01 11:30'
 SELECT pg_temp.on_for();
 SELECT rollout, flag, phase, status, since, reaches, percentage, tenants, share, last_decision, last_decision_at, last_verdict, next_phase, next_at, waits_for
   FROM execreport.rollout_status('2026-01-01 11:40');
+-- rolled back, resumed, cooling down
+SELECT execreport.emergency_rollback('exec-reports', NULL, 'test') IS NOT NULL AS ok;
+SELECT execreport.advance_rollout(now => '2026-01-01 12:00');
+SELECT execreport.enable_for_percentage(50, '{execReportsEnabled}');
+SELECT execreport.resume('execReportsEnabled', 'fixed');
+UPDATE execreport.flag_latches SET rolled_back_at = '2026-01-01 11:40', resumed_at = '2026-01-01 11:45';
+SELECT execreport.advance_rollout(now => '2026-01-01 12:00');
+SELECT execreport.enable_for_percentage(50, '{execReportsEnabled}', '2026-01-01 12:14:59');
+SELECT flag, note FROM execreport.enable_for_team('{ana}', '{execReportsEnabled}', '2026-01-01 12:14:59');
+SELECT flag, next_at, waits_for FROM execreport.rollout_status('2026-01-01 12:00');
 -- without verdicts
 SET LOCAL execreport.rollout_require_verdict = off;
-SELECT execreport.advance_rollout(reason => 'looks good', now => '2026-01-01 12:00');
+SELECT execreport.advance_rollout(reason => 'looks good', now => '2026-01-01 12:15');
 SELECT pg_temp.on_for();
-SELECT execreport.advance_rollout(now => '2026-01-01 12:30');
+SELECT execreport.advance_rollout(now => '2026-01-01 12:45');
 SELECT pg_temp.on_for();
 SELECT execreport.advance_rollout(now => '2026-01-01 13:30');
 SELECT execreport.hold(now => '2026-01-01 13:30');
