@@ -29,8 +29,8 @@ CREATE INDEX flag_changes_due_idx ON execreport.flag_changes (apply_at, change_i
 CREATE INDEX flag_changes_id_idx ON execreport.flag_changes (change_id);
 COMMENT ON TABLE execreport.flag_changes IS
 'Changes of flags that wait or waited. status: requested (for an approval), scheduled (for apply_at), applied, failed (see
-error), rejected, cancelled. change: the flag''s new definition, or one of {"users": [...], "percentage": 25, "size": "small", "flags":
-[...]}, {"start": {...}} and {"advance": true} of a rollout. previous: what it replaces, as it was when it was requested; if that
+error), rejected, cancelled. change: the flag''s new definition, or {"users": [...], "percentage": 25, "size": "small", "flags":
+[...]}, {"segment": {...}}, {"start": {...}} and {"advance": true} of a rollout. previous: what it replaces, as it was when it was requested; if that
 changes, the change cannot be approved any more. tenant_id: the tenant that the requester worked for; its admins approve, too.
 Written by the functions of this name, and where execreport.require_approval is on by whatever changes a flag for every tenant.';
 
@@ -87,7 +87,7 @@ COMMENT ON FUNCTION execreport.schedule_flag_change(text, jsonb, timestamptz, te
 'Has a flag changed at an instant to come, by tick(), and returns the change''s id. change: a definition as for define_flag(), or
 {"users": ["ana@example.com"], "percentage": 25, "size": "small"}, each optional, which widens the flag''s rollout as
 enable_for_team(), enable_for_percentage() and enable_by_tenant_size() do; "flags": [...] beside them widens several together;
-{"advance": true} with the name of a rollout as key. What could not be done now is refused now. A change that fails when its
+{"segment": {...}} with the name of a segment as key; {"advance": true} with that of a rollout. What could not be done now is refused now. A change that fails when its
 hour comes is marked failed with its error. When execreport.require_approval is on it also waits for an approval.
 The changes stand in execreport.flag_changes; cancel_flag_change() takes one back. Audited. For superusers.
 Errors: 42501 for others; 22023 when at is not to come, or change is not an object; those of the function that makes the change.
@@ -104,10 +104,21 @@ END
 $$;
 COMMENT ON FUNCTION execreport.request_flag_change(text, jsonb, text, timestamptz) IS
 'Asks for a change of a flag that another person has to approve, and returns its id. change: as for schedule_flag_change(). When
-execreport.require_approval is on, define_flag(), the enable functions, start_rollout() and advance_rollout() make
+execreport.require_approval is on, define_flag(), define_segment(), the enable functions, start_rollout() and advance_rollout() make
 such a request by themselves; what turns a feature off never waits. Audited. For superusers.
 Errors: 42501 for others; 22023 when change is not an object; those of the function that makes the change.
 Example: SELECT execreport.request_flag_change(''reportsUiEnabled'', ''{"percentage": 25}'', ''second wave'');';
+
+CREATE FUNCTION execreport._await_approval(key text, change jsonb) RETURNS integer
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE NOTICE 'waits for approval: change %', execreport._add_flag_change(key, change, NULL, NULL, true, now())
+        USING HINT = 'Another person approves it with execreport.approve_flag_change().';
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION execreport._await_approval(text, jsonb) IS
+'For functions that return a version: asks for an approval, says so, and returns that there is no new version.';
 
 CREATE FUNCTION execreport._add_flag_change(key text, change jsonb, apply_at timestamptz, reason text, needs_approval boolean,
     now timestamptz)
@@ -172,6 +183,8 @@ BEGIN
     CASE execreport._flag_change_kind(_apply_flag_change.change)
     WHEN 'definition' THEN
         PERFORM execreport._store_definition(_apply_flag_change.key, _apply_flag_change.change, _apply_flag_change.reason);
+    WHEN 'segment' THEN
+        PERFORM execreport._store_segment(_apply_flag_change.key, _apply_flag_change.change -> 'segment', _apply_flag_change.reason);
     WHEN 'rule' THEN
         flags := execreport._rollout_flags(execreport._flag_change_flags(_apply_flag_change.key, _apply_flag_change.change));
         IF _apply_flag_change.guarded THEN
@@ -213,12 +226,12 @@ BEGIN
                 USING ERRCODE = '22023', DETAIL = 'A rollout is widened by users, percentage and size, and flags says of which flags.';
         END IF;
         RETURN 'rule';
-    ELSIF change ? 'start' OR change ? 'advance' THEN
+    ELSIF change ?| '{segment,start,advance}' THEN
         IF (SELECT count(*) FROM jsonb_object_keys(change)) > 1 OR change ? 'advance' AND change -> 'advance' <> 'true' THEN
             RAISE EXCEPTION 'change is %', left(change::text, 64)
-                USING ERRCODE = '22023', DETAIL = 'A rollout advances by {"advance": true}, and nothing beside it.';
+                USING ERRCODE = '22023', DETAIL = 'segment, start and advance stand alone, and a rollout advances by {"advance": true}.';
         END IF;
-        RETURN CASE WHEN change ? 'start' THEN 'start' ELSE 'advance' END;
+        RETURN (SELECT k FROM jsonb_object_keys(change) AS k);
     END IF;
     RETURN 'definition';
 END
@@ -232,6 +245,8 @@ BEGIN
     CASE execreport._flag_change_kind(_changed_by_flag_change.change)
     WHEN 'definition' THEN
         RETURN (SELECT d.document FROM execreport.flag_definitions AS d WHERE d.key = _changed_by_flag_change.key);
+    WHEN 'segment' THEN
+        RETURN (SELECT s.document FROM execreport.flag_segments AS s WHERE s.key = _changed_by_flag_change.key);
     WHEN 'rule' THEN
         RETURN (SELECT jsonb_object_agg(r.flag, execreport._rollout_rule(r.users, r.percentage, r.max_size))
                   FROM execreport.flag_rollouts AS r

@@ -82,7 +82,7 @@ END;
 
 CREATE FUNCTION execreport.feature_availability(tenant integer)
 RETURNS TABLE (flag text, available boolean, why text, since timestamptz, percentage numeric, bucket integer)
-LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp SET execreport.context = '' AS $$
 #variable_conflict use_column
 DECLARE
     asked integer := feature_availability.tenant;
@@ -99,7 +99,9 @@ BEGIN
     SELECT f.key, f.on, w.why, w.since, nullif(r.percentage, 0), f.bucket
       FROM (SELECT x.key, execreport.is_flag_enabled(asked, x.key) AS on,
                    execreport.flag_bucket(coalesce(y.group_id, 'reports'), asked::text) AS bucket
-              FROM execreport.flags AS x LEFT JOIN execreport.flag_rollouts AS y ON y.flag = x.key) AS f
+              FROM execreport.flags AS x
+              LEFT JOIN execreport.flag_rollouts AS y ON y.flag = x.key
+             WHERE NOT EXISTS (SELECT FROM execreport.flag_definitions AS z WHERE z.key = x.key AND z.archived_at IS NOT NULL)) AS f
       LEFT JOIN execreport.flag_rollouts AS r ON r.flag = f.key
       LEFT JOIN execreport.flag_definitions AS d ON d.key = f.key
       LEFT JOIN execreport.kill_switches AS k ON k.flag = f.key
@@ -108,33 +110,32 @@ BEGIN
       LEFT JOIN LATERAL (SELECT btrim(split_part(s, '=', 2)) AS value
                            FROM regexp_split_to_table(current_setting('execreport.feature_flags', true), ',') AS s
                           WHERE btrim(split_part(s, '=', 1)) = f.key LIMIT 1) AS s ON true
-      CROSS JOIN LATERAL (SELECT coalesce(f.bucket <= r.percentage, false) AS by_percentage,
-                                 coalesce(execreport._size_rank(size) BETWEEN 1 AND execreport._size_rank(r.max_size), false) AS by_size) AS h
+      CROSS JOIN LATERAL (SELECT v.metadata AS said
+                            FROM execreport.evaluate_flag(f.key, 'false', jsonb_build_object('tenantId', asked)) AS v) AS e
       CROSS JOIN LATERAL (SELECT
-            CASE WHEN d.archived_at IS NOT NULL THEN 'the flag is archived' || coalesce(': ' || d.archived_reason, '')
-                 WHEN k.flag IS NOT NULL THEN format('kill switch %s%s', CASE k.tenant_id WHEN 0 THEN 'for every tenant' ELSE 'of this tenant' END,
+            CASE WHEN k.flag IS NOT NULL THEN format('kill switch %s%s', CASE k.tenant_id WHEN 0 THEN 'for every tenant' ELSE 'of this tenant' END,
                                                      coalesce(': ' || k.reason, ''))
+                 WHEN e.said ? 'prerequisite' THEN format('depends on %s, which does not hold', e.said ->> 'prerequisite')
                  WHEN o.enabled = f.on THEN 'set for this tenant'
-                 WHEN NOT f.on AND (o.enabled OR h.by_percentage OR h.by_size) THEN 'a flag that it depends on is off'
-                 WHEN f.on AND h.by_percentage THEN format('rolled out to %s %% of the tenants, this one among them', r.percentage)
-                 WHEN f.on AND h.by_size THEN format('rolled out to %s', execreport._rollout_reach('{}', 0, r.max_size))
-                 WHEN f.on AND s.value = 'true' OR NOT f.on AND s.value = 'false' AND d.key IS NULL THEN 'setting execreport.feature_flags'
-                 WHEN f.on AND d.key IS NOT NULL THEN 'definition of the flag'
-                 WHEN NOT f.on AND (r.percentage > 0 OR r.max_size IS NOT NULL OR cardinality(r.users) > 0)
+                 WHEN f.on AND e.said ? 'rule' THEN format('rules[%s] of its definition', e.said ->> 'rule')
+                 WHEN f.on AND e.said ->> 'rollout' = 'percentage' THEN format('rolled out to %s %% of the tenants, this one among them', r.percentage)
+                 WHEN f.on AND e.said ? 'rollout' THEN format('rolled out to %s', execreport._rollout_reach('{}', 0, r.max_size))
+                 WHEN s.value = f.on::text THEN 'setting execreport.feature_flags'
+                 WHEN f.on THEN 'on by default'
+                 WHEN r.percentage > 0 OR r.max_size IS NOT NULL OR cardinality(r.users) > 0
                  THEN format('not yet: rolled out to %s', execreport._rollout_reach(r.users, r.percentage, r.max_size))
-                 WHEN d.key IS NOT NULL THEN 'definition of the flag'
-                 ELSE 'default' END AS why,
-            CASE WHEN d.archived_at IS NOT NULL THEN d.archived_at
-                 WHEN k.flag IS NOT NULL THEN k.engaged_at
+                 WHEN jsonb_array_length(d.document -> 'rules') > 0 THEN 'no rule of its definition holds for the whole tenant'
+                 ELSE 'off by default' END AS why,
+            CASE WHEN k.flag IS NOT NULL THEN k.engaged_at
+                 WHEN e.said ? 'prerequisite' THEN NULL
                  WHEN o.enabled = f.on THEN o.changed_at
-                 WHEN f.on AND (h.by_percentage OR h.by_size)
-                 THEN greatest(execreport._reached_since(f.key, f.bucket, execreport._size_rank(size)), created)
-                 WHEN d.key IS NOT NULL AND s.value IS NULL THEN d.changed_at END AS since) AS w
+                 WHEN f.on AND e.said ? 'rollout'
+                 THEN greatest(execreport._reached_since(f.key, f.bucket, execreport._size_rank(size)), created) END AS since) AS w
      ORDER BY f.key;
 END
 $$;
 COMMENT ON FUNCTION execreport.feature_availability(integer) IS
-'Which features a tenant has, for those who answer its questions: one row a flag. available: as is_flag_enabled() says; why: what decided,
+'Which features a tenant has, for those who answer its questions: one row a flag that is not archived. available: as is_flag_enabled() says; why: what decided,
 in words; since: when that came to be, NULL when unknown. percentage: of the tenants that the flag is rolled out to, NULL when it is not; bucket
 (1 to 100): this tenant is among them from that percentage on. Users may have overrides of their own. For superusers and everybody who
 works for the tenant.

@@ -82,6 +82,15 @@ SELECT execreport.schedule_flag_change('reportsUiEnabled', '{"percentage": 50}',
 SELECT execreport.request_flag_change('reportsUiEnabled', '{"percentage": 40}', 'stale') IS NOT NULL AS ok;
 SELECT reason, key, change, previous, status, apply_at FROM execreport.flag_changes WHERE status = 'requested' ORDER BY change_id;
 SELECT execreport._apply_due_changes('2026-12-31');
+SET LOCAL client_min_messages = warning;      -- the notices name the changes
+SELECT execreport.define_flag('newCheckout', '{"rules": [{"segments": ["staff"]}]}');
+SELECT execreport.define_segment('staff', '{"constraints": [{"contextName": "plan", "operator": "IN", "values": ["staff"]}]}');
+SELECT execreport.define_flag('newCheckout', '{"rules": [{"percentage": 50}], "description": "half"}');
+SELECT execreport.define_flag('newCheckout', '{"rules": [{"percentage": 50}], "description": "half"}');
+SELECT execreport.define_flag('newCheckout', '{"rules": [{"percentage": 500}]}');
+SET LOCAL client_min_messages = notice;
+SELECT key, change, previous, status FROM execreport.flag_changes WHERE status = 'requested' AND reason IS NULL AND key <> 'consolidationEnabled' ORDER BY change_id;
+SELECT document FROM execreport.flag_definitions WHERE key = 'newCheckout';
 -- not by who asked: neither with another name nor with another role
 SELECT pg_temp.attempt($$SELECT execreport.approve_flag_change(pg_temp.named('step'))$$);
 SET LOCAL execreport.user_id = 'somebody else';
@@ -100,6 +109,8 @@ SELECT execreport._apply_due_changes('2026-03-01');
 SELECT pg_temp.attempt($$SELECT execreport.approve_flag_change(pg_temp.named('stale'))$$);
 SELECT execreport.reject_flag_change(pg_temp.named('stale'), 'too small'), execreport.reject_flag_change(pg_temp.named('stale'));
 SELECT execreport.approve_flag_change(pg_temp.named('mine'), 'good');
+SELECT key, execreport.approve_flag_change(change_id) FROM execreport.flag_changes WHERE status = 'requested' AND key IN ('newCheckout', 'staff') ORDER BY change_id;
+SELECT key, document, version FROM execreport.flag_definitions WHERE key = 'newCheckout' UNION ALL SELECT key, document, version FROM execreport.flag_segments WHERE key = 'staff';
 -- what turns something off waits for nobody
 SELECT execreport.hold() IS NOT NULL AS ok, execreport.abort('mine') IS NOT NULL AS ok, execreport.set_kill_switch('reportsUiEnabled', true, 'test');
 RESET SESSION AUTHORIZATION;
