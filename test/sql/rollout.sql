@@ -1,6 +1,7 @@
 \set SHOW_CONTEXT never
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
+SET intervalstyle = 'postgres';
 -- Everything here counts for every tenant, so nothing of it stays.
 BEGIN;
 \set ON_ERROR_ROLLBACK on
