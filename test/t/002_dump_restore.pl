@@ -39,6 +39,8 @@ $node->safe_psql('source', q{
 	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
 	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
 	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
+	SELECT execreport.start_rollout('councilSynthesisEnabled', ARRAY['bob'], now => '2026-01-01');
+	SELECT execreport.schedule_flag_change('councilSynthesisEnabled', '{"percentage": 100}', '2026-02-01', now => '2026-01-01');
 });
 $node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
 
@@ -88,6 +90,10 @@ foreach my $format ('plain', 'custom')
 	is($node->safe_psql($target, q{SELECT execreport._notify(0, '#engineering', 'dumped', 'info', NULL, 'dumped') IS NULL}), 't', "$format: notifications");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(2, 'execReportsEnabled'),
 		execreport.is_flag_enabled(2, 'masterReportsEnabled')}), 't|f', "$format: flags");
+	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled', 'bob');
+		SELECT execreport.advance_rollout('councilSynthesisEnabled', now => '2026-01-02') ~ 'phase 5percent';
+		SELECT execreport._apply_due_changes('2026-02-01'); SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled')}),
+		"t\nt\n1\nt", "$format: a rollout and a scheduled change go on");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT configuration_id FROM execreport.save_configuration(NULL, '{"brand": {"name": "New"}}')}),
 		'2', "$format: a new configuration takes the next number");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT count(*) FROM execreport.run_due_schedules('2026-01-05 10:00+00')}),

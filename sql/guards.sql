@@ -1,0 +1,644 @@
+-- guards: rules that watch the metrics and say when a feature has to be turned off.
+--
+-- Time is cut into aligned windows that do not overlap; a window is judged once, when it is over. One verdict stands for
+-- each guard, scope (a tenant, or all of them: 0) and window, and carries the state of the guard after it, so the
+-- verdict before is all that a guard has to remember. This part only judges; rollback acts.
+
+CREATE TABLE execreport._guards (
+    guard             text COLLATE "C" NOT NULL PRIMARY KEY CHECK (guard <> ''),
+    kind              text NOT NULL CHECK (kind IN ('error_rate', 'performance', 'health_check', 'manual')),
+    action            text NOT NULL,
+    flags             text[] NOT NULL CHECK (cardinality(flags) > 0),
+    severity          text NOT NULL CHECK (severity IN ('medium', 'high', 'critical')),
+    scope             text NOT NULL CHECK (scope IN ('tenant', 'everywhere')),
+    family            text,
+    labels            jsonb NOT NULL,
+    failure_labels    jsonb NOT NULL,
+    components        text[] NOT NULL,
+    threshold         double precision,
+    recover_threshold double precision,
+    quantile          double precision,
+    window_length     interval NOT NULL,
+    min_samples       integer NOT NULL,
+    confidence        double precision NOT NULL,
+    consecutive       integer NOT NULL,
+    error_limit       integer NOT NULL,
+    cooldown          interval NOT NULL,
+    escalate_tenants  integer,
+    enabled           boolean NOT NULL,
+    dry_run           boolean NOT NULL,
+    changed_by        text NOT NULL,
+    changed_at        timestamptz NOT NULL
+);
+COMMENT ON TABLE execreport._guards IS
+'Guards that define_guard() stored: own ones, and installed ones that were changed. Read the view guards.';
+
+CREATE FUNCTION execreport._guard_defaults(guard text, kind text) RETURNS execreport._guards
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT g.guard, g.kind, 'disable_flags', '{}'::text[], CASE g.kind WHEN 'error_rate' THEN 'high' WHEN 'performance' THEN 'medium' ELSE 'critical' END,
+           CASE WHEN g.kind IN ('error_rate', 'performance') THEN 'tenant' ELSE 'everywhere' END,
+           CASE g.kind WHEN 'error_rate' THEN 'exec_reports_created_total' WHEN 'performance' THEN 'report_generation_duration_seconds' END,
+           '{}'::jsonb, CASE g.kind WHEN 'error_rate' THEN '{"success": "false"}' ELSE '{}' END::jsonb,
+           CASE g.kind WHEN 'health_check' THEN '{exec_reports,master_reports}' ELSE '{}' END::text[],
+           CASE g.kind WHEN 'error_rate' THEN 0.1 WHEN 'performance' THEN 15 END, NULL::double precision,
+           CASE g.kind WHEN 'performance' THEN 0.95 END,
+           CASE g.kind WHEN 'health_check' THEN interval '1 minute' ELSE interval '5 minutes' END,
+           CASE g.kind WHEN 'health_check' THEN 1 ELSE 20 END, 0.95::double precision,
+           CASE g.kind WHEN 'health_check' THEN 3 ELSE 2 END, 4, interval '30 minutes',
+           CASE WHEN g.kind IN ('error_rate', 'performance') THEN 3 END, true, false, ''::text, '-infinity'::timestamptz
+      FROM (SELECT _guard_defaults.guard, _guard_defaults.kind) AS g;
+END;
+COMMENT ON FUNCTION execreport._guard_defaults(text, text) IS
+'What holds for a guard of that kind when its definition does not say otherwise.';
+
+CREATE FUNCTION execreport._action_flags(action text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE action WHEN 'disable_exec_reports' THEN '{execReportsEnabled}'::text[]
+                   WHEN 'disable_master_reports' THEN '{masterReportsEnabled}'::text[]
+                   WHEN 'disable_all_reports' THEN '{execReportsEnabled,masterReportsEnabled,reportsApiEnabled}'::text[] END;
+COMMENT ON FUNCTION execreport._action_flags(text) IS
+'The flags that an action by this name turns off; NULL for disable_flags, whose guard names them.';
+
+CREATE FUNCTION execreport._installed_guards() RETURNS SETOF execreport._guards
+LANGUAGE sql STABLE ROWS 4
+BEGIN ATOMIC
+    SELECT d.guard, d.kind, i.action, execreport._action_flags(i.action), i.severity, d.scope, d.family, i.labels, d.failure_labels,
+           d.components, d.threshold, d.threshold * 4 / 5, d.quantile, d.window_length, d.min_samples, d.confidence,
+           -- what is critical does not wait for a second look
+           CASE WHEN d.kind = 'health_check' THEN 1 ELSE d.consecutive END,
+           d.error_limit, d.cooldown, d.escalate_tenants, d.enabled, d.dry_run, d.changed_by, d.changed_at
+      FROM (VALUES ('error_rate', 'disable_exec_reports', 'high', '{}'::jsonb),
+                   ('performance', 'disable_master_reports', 'medium', '{"type": "master"}'),
+                   ('health_check', 'disable_all_reports', 'critical', '{}'),
+                   ('manual', 'disable_all_reports', 'critical', '{}')) AS i (guard, action, severity, labels),
+           LATERAL execreport._guard_defaults(i.guard, i.guard) AS d;
+END;
+COMMENT ON FUNCTION execreport._installed_guards() IS
+'The guards that come with the extension.';
+
+CREATE VIEW execreport.guards WITH (security_barrier) AS
+SELECT g.* FROM execreport._guards AS g
+UNION ALL
+SELECT i.* FROM execreport._installed_guards() AS i
+ WHERE NOT EXISTS (SELECT FROM execreport._guards AS g WHERE g.guard = i.guard);
+COMMENT ON VIEW execreport.guards IS
+'The guards: what each measures (kind, family, labels, failure_labels, components), when it breaches (threshold: a share of failures,
+or seconds for quantile; window_length, min_samples, confidence, consecutive), when it is armed again (recover_threshold), what it
+does then (action, flags, severity, scope, escalate_tenants, cooldown), and whether it may (enabled, dry_run). The four installed ones
+are there from the start; define_guard() changes them and adds others. kind manual stands for people: emergency_rollback().';
+
+CREATE TABLE execreport.guard_verdicts (
+    tenant_id    integer NOT NULL DEFAULT execreport.current_tenant() CHECK (tenant_id >= 0),
+    guard        text COLLATE "C" NOT NULL,
+    window_start timestamptz NOT NULL,
+    verdict      text NOT NULL CHECK (verdict IN ('ok', 'breach', 'insufficient', 'error', 'discarded')),
+    samples      bigint,
+    failures     bigint,
+    bound        double precision,
+    p95          double precision,
+    armed        boolean NOT NULL,
+    breaches     integer NOT NULL,
+    oks          integer NOT NULL,
+    errors       integer NOT NULL,
+    action       text,
+    outcome      text CHECK (outcome IN ('rollback', 'noop', 'superseded', 'dry_run')),
+    details      jsonb NOT NULL DEFAULT '{}',
+    judged_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, guard, window_start)
+);
+COMMENT ON TABLE execreport.guard_verdicts IS
+'What run_guards() found in each window: one row for each guard and tenant, and one for all tenants together (tenant_id 0, for
+superusers). verdict: ok, breach, insufficient (too few samples), error (it could not be measured), discarded (the window began
+before a rollback or its end). failures: failed, or slower than the threshold; bound: what is compared, the lower bound of their
+share; p95 in seconds. armed, breaches, oks, errors: the guard after this window. action: what it had to do; outcome: whether it
+did (rollback), all was off already (noop), a wider action did it (superseded), or it is only trying (dry_run).';
+
+ALTER TABLE execreport._guards ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everyone ON execreport._guards USING (true);
+ALTER TABLE execreport.guard_verdicts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON execreport.guard_verdicts
+    USING (tenant_id = (SELECT execreport.current_tenant()));
+SELECT pg_catalog.pg_extension_config_dump('execreport._guards', '');
+SELECT pg_catalog.pg_extension_config_dump('execreport.guard_verdicts', '');
+
+-- the machine: figures in, a verdict and the next state out
+
+CREATE FUNCTION execreport.wilson_lower_bound(k bigint, n bigint, confidence double precision DEFAULT 0.95) RETURNS double precision
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_wilson_lower_bound';
+COMMENT ON FUNCTION execreport.wilson_lower_bound(bigint, bigint, double precision) IS
+'k of n samples failed: the share that is exceeded with this confidence, one-sided; 0 to 1, below k / n. confidence: 0.5 to less
+than 1; 0 gives k / n itself. NULL without samples. Formula: Wilson (1927), score interval without continuity correction.
+Errors: 22023 when k is not 0 to n, n is negative, or confidence out of range.
+Example: SELECT execreport.wilson_lower_bound(9, 30);  -- 0.1836: 30 % failed, surely more than 18 %';
+
+CREATE FUNCTION execreport._guard_verdict(k bigint, n bigint, threshold double precision, confidence double precision, min_samples integer)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN k IS NULL OR n IS NULL THEN 'error'
+            WHEN n < greatest(min_samples, 1) THEN 'insufficient'
+            WHEN execreport.wilson_lower_bound(k, n, confidence) > threshold THEN 'breach'
+            ELSE 'ok' END;
+COMMENT ON FUNCTION execreport._guard_verdict(bigint, bigint, double precision, double precision, integer) IS
+'What k failures among n samples mean; NULL counts could not be measured.';
+
+CREATE FUNCTION execreport._guard_step(armed boolean, breaches integer, oks integer, errors integer, verdict text, recovered boolean,
+    consecutive integer)
+RETURNS TABLE (next_armed boolean, next_breaches integer, next_oks integer, next_errors integer, fires boolean)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+    -- only breach and ok move the counters; windows without data say nothing
+    SELECT CASE WHEN s.fires THEN false WHEN s.oks >= _guard_step.consecutive THEN true ELSE _guard_step.armed END,
+           s.breaches,
+           CASE WHEN s.oks >= _guard_step.consecutive THEN 0 ELSE s.oks END,
+           s.errors, s.fires
+      FROM (SELECT c.*, _guard_step.verdict = 'breach' AND _guard_step.armed AND c.breaches >= _guard_step.consecutive AS fires
+              FROM (SELECT CASE _guard_step.verdict WHEN 'breach' THEN _guard_step.breaches + 1 WHEN 'ok' THEN 0
+                                ELSE _guard_step.breaches END AS breaches,
+                           CASE _guard_step.verdict WHEN 'breach' THEN 0
+                                WHEN 'ok' THEN CASE WHEN NOT _guard_step.armed AND _guard_step.recovered THEN _guard_step.oks + 1 ELSE 0 END
+                                ELSE _guard_step.oks END AS oks,
+                           CASE _guard_step.verdict WHEN 'error' THEN _guard_step.errors + 1 ELSE 0 END AS errors) AS c) AS s;
+END;
+COMMENT ON FUNCTION execreport._guard_step(boolean, integer, integer, integer, text, boolean, integer) IS
+'The state of a guard after a window. It fires at the consecutive-th breach in a row; then it is not armed until as many ok windows
+in a row have recovered.';
+
+CREATE FUNCTION execreport._bucket_quantile(q double precision, bounds double precision[], counts bigint[]) RETURNS double precision
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    -- as Prometheus does: linear within the bucket, the lowest begins at 0, the last finite bound for what lies above it
+    SELECT CASE WHEN h.upper = 'Infinity' THEN (SELECT max(f.bound) FROM unnest(_bucket_quantile.bounds) AS f (bound) WHERE f.bound < 'Infinity')
+                WHEN h.upper <= 0 THEN h.upper
+                ELSE h.lower + (h.upper - h.lower) * (h.rank - h.below) / nullif(h.within - h.below, 0) END
+      FROM (SELECT b.bound AS upper, coalesce(lag(b.bound) OVER w, 0) AS lower, b.total AS within, coalesce(lag(b.total) OVER w, 0) AS below,
+                   _bucket_quantile.q * max(b.total) OVER () AS rank, max(b.total) OVER () AS n
+              FROM unnest(_bucket_quantile.bounds, _bucket_quantile.counts) AS b (bound, total)
+            WINDOW w AS (ORDER BY b.bound)) AS h
+     WHERE h.n > 0 AND h.within >= h.rank
+     ORDER BY h.upper LIMIT 1;
+END;
+COMMENT ON FUNCTION execreport._bucket_quantile(double precision, double precision[], bigint[]) IS
+'The quantile of a histogram given by its upper bounds (the last is Infinity) and cumulative counts, in the way of Prometheus''s
+histogram_quantile(); NULL without samples.';
+
+-- measuring and judging
+
+CREATE FUNCTION execreport._measure_rate(g execreport._guards, since timestamptz, until timestamptz)
+RETURNS TABLE (tenant_id integer, k bigint, n bigint, p95 double precision)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT t.tenant_id,
+           execreport._metric_delta(nullif(t.tenant_id, 0), g.family, g.labels || g.failure_labels, _measure_rate.since, _measure_rate.until)::bigint,
+           execreport._metric_delta(nullif(t.tenant_id, 0), g.family, g.labels, _measure_rate.since, _measure_rate.until)::bigint,
+           NULL::double precision
+      FROM (SELECT 0 AS tenant_id
+            UNION SELECT m.tenant_id FROM execreport._metric_tenants(g.family, _measure_rate.since, _measure_rate.until) AS m (tenant_id)
+                   WHERE g.scope = 'tenant' AND m.tenant_id > 0) AS t;
+END;
+COMMENT ON FUNCTION execreport._measure_rate(execreport._guards, timestamptz, timestamptz) IS
+'How many samples there were (n) and how many failed (k): in each tenant, and together (tenant_id 0).';
+
+CREATE FUNCTION execreport._measure_latency(g execreport._guards, since timestamptz, until timestamptz)
+RETURNS TABLE (tenant_id integer, k bigint, n bigint, p95 double precision)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT t.tenant_id, b.n - b.within, b.n, execreport._bucket_quantile(0.95, b.bounds, b.counts)
+      FROM (SELECT 0 AS tenant_id
+            UNION SELECT m.tenant_id FROM execreport._metric_tenants(g.family, _measure_latency.since, _measure_latency.until) AS m (tenant_id)
+                   WHERE g.scope = 'tenant' AND m.tenant_id > 0) AS t,
+           LATERAL (SELECT CASE WHEN execreport._metrics_available() THEN coalesce(max(c.count), 0) END AS n,
+                           coalesce(max(c.count) FILTER (WHERE c.le <= g.threshold), 0) AS within,
+                           array_agg(c.le ORDER BY c.le) AS bounds, array_agg(c.count ORDER BY c.le) AS counts
+                      FROM execreport._metric_buckets(nullif(t.tenant_id, 0), g.family, g.labels, _measure_latency.since,
+                                                      _measure_latency.until) AS c) AS b;
+END;
+COMMENT ON FUNCTION execreport._measure_latency(execreport._guards, timestamptz, timestamptz) IS
+'How many samples there were (n), how many took longer than the threshold (k), and p95: in each tenant, and together (tenant_id 0).';
+
+CREATE FUNCTION execreport._measured(g execreport._guards, since timestamptz, until timestamptz)
+RETURNS TABLE (tenant_id integer, verdict text, recovered boolean, samples bigint, failures bigint, bound double precision,
+    p95 double precision, details jsonb)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH limits AS MATERIALIZED (
+        SELECT CASE g.kind WHEN 'performance' THEN 1 - g.quantile ELSE g.threshold END AS share
+    ), sampled AS MATERIALIZED (
+        SELECT r.* FROM execreport._measure_rate(g, _measured.since, _measured.until) AS r WHERE g.kind = 'error_rate'
+        UNION ALL
+        SELECT l.* FROM execreport._measure_latency(g, _measured.since, _measured.until) AS l WHERE g.kind = 'performance'
+    ), judged AS MATERIALIZED (
+        SELECT s.*, execreport._guard_verdict(s.k, s.n, l.share, g.confidence, g.min_samples) AS verdict,
+               CASE g.kind WHEN 'performance' THEN s.p95 < g.recover_threshold ELSE s.k < g.recover_threshold * s.n END AS recovered
+          FROM sampled AS s, limits AS l
+    ), rest AS MATERIALIZED (
+        -- tenants with too few samples each: together they may be enough, when several of them fail
+        SELECT count(*) AS tenants, count(*) FILTER (WHERE j.k > l.share * j.n) AS failing, sum(j.k)::bigint AS k, sum(j.n)::bigint AS n,
+               coalesce(execreport._guard_verdict(sum(j.k)::bigint, sum(j.n)::bigint, max(l.share), g.confidence, g.min_samples) = 'breach'
+                        AND count(*) FILTER (WHERE j.k > l.share * j.n) >= g.escalate_tenants, false) AS breached
+          FROM judged AS j, limits AS l
+         WHERE j.tenant_id > 0 AND j.verdict = 'insufficient'
+    )
+    SELECT j.tenant_id,
+           CASE WHEN j.tenant_id > 0 OR g.scope = 'everywhere' OR j.verdict IN ('insufficient', 'error') THEN j.verdict
+                WHEN r.breached THEN 'breach'
+                WHEN j.verdict = 'breach' THEN 'insufficient'
+                ELSE 'ok' END,
+           j.recovered, j.n, j.k, execreport.wilson_lower_bound(j.k, nullif(j.n, 0), g.confidence), j.p95,
+           CASE WHEN j.verdict = 'error' THEN pg_catalog.jsonb_build_object('error', 'no metrics: execreport is not among shared_preload_libraries, or the window is older than they reach')
+                WHEN j.tenant_id = 0 AND g.scope = 'tenant' AND r.tenants > 0 THEN
+                    pg_catalog.jsonb_build_object('smallTenants', pg_catalog.jsonb_build_object('tenants', r.tenants, 'failing', r.failing,
+                        'samples', r.n, 'failures', r.k))
+                ELSE '{}' END
+      FROM judged AS j, rest AS r;
+END;
+COMMENT ON FUNCTION execreport._measured(execreport._guards, timestamptz, timestamptz) IS
+'What a window of the metrics means for a guard: in each tenant, and together (tenant_id 0). A guard of tenants breaches for all
+together only by tenants that have too few samples of their own, when at least escalate_tenants of them fail too much.';
+
+CREATE FUNCTION execreport._health_measured(g execreport._guards)
+RETURNS TABLE (tenant_id integer, verdict text, recovered boolean, samples bigint, failures bigint, bound double precision,
+    p95 double precision, details jsonb)
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT 0, CASE WHEN h.failures > 0 THEN 'breach' WHEN h.samples > 0 THEN 'ok' ELSE 'insufficient' END, h.failures = 0,
+           h.samples, h.failures, NULL::double precision, NULL::double precision, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('unhealthy', h.unhealthy))
+      FROM (SELECT count(*) FILTER (WHERE c.status <> 'skipped') AS samples, count(*) FILTER (WHERE c.status = 'unhealthy') AS failures,
+                   pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.component) FILTER (WHERE c.status = 'unhealthy') AS unhealthy
+              FROM execreport.check_health() AS c WHERE c.component = ANY (g.components)) AS h;
+END;
+COMMENT ON FUNCTION execreport._health_measured(execreport._guards) IS
+'What check_health() means for a guard.';
+
+CREATE TABLE execreport.flag_latches (
+    tenant_id      integer NOT NULL DEFAULT execreport.current_tenant() CHECK (tenant_id >= 0),
+    flag           text COLLATE "C" NOT NULL,
+    guard          text NOT NULL,
+    reason         text NOT NULL,
+    rolled_back_at timestamptz NOT NULL,
+    cooldown       interval NOT NULL,
+    resumed_at     timestamptz,
+    PRIMARY KEY (tenant_id, flag)
+);
+COMMENT ON TABLE execreport.flag_latches IS
+'The last rollback of each flag, in a tenant or everywhere (tenant_id 0), by which guard (manual: a person), and when resume() ended
+it. Windows that began before either do not count for guards, and for the cooldown after resumed_at no rollout goes on.';
+ALTER TABLE execreport.flag_latches ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON execreport.flag_latches
+    USING (tenant_id IN (0, (SELECT execreport.current_tenant())));
+SELECT pg_catalog.pg_extension_config_dump('execreport.flag_latches', '');
+
+CREATE FUNCTION execreport._guard_window(window_length interval, now timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN to_timestamp((floor(extract(epoch FROM now) / extract(epoch FROM window_length)) - 1) * extract(epoch FROM window_length));
+COMMENT ON FUNCTION execreport._guard_window(interval, timestamptz) IS
+'The start of the last window that is over: windows are cut at multiples of their length since 1970 UTC.';
+
+CREATE FUNCTION execreport._judged(g execreport._guards, window_start timestamptz, found_tenant integer, found_verdict text,
+    found_recovered boolean, samples bigint, failures bigint, bound double precision, p95 double precision, details jsonb)
+RETURNS execreport.guard_verdicts
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH changed AS (
+        SELECT max(greatest(l.rolled_back_at, l.resumed_at)) AS last, max(l.resumed_at) AS resumed
+          FROM execreport.flag_latches AS l
+         WHERE l.tenant_id IN (0, _judged.found_tenant) AND l.flag = ANY (g.flags)
+    ), judged AS (
+        SELECT CASE WHEN _judged.window_start < c.last THEN 'discarded' ELSE _judged.found_verdict END AS verdict, c.resumed
+          FROM changed AS c
+    )
+    SELECT _judged.found_tenant, g.guard, _judged.window_start, j.verdict, _judged.samples, _judged.failures, _judged.bound, _judged.p95,
+           s.next_armed, s.next_breaches, s.next_oks, s.next_errors, CASE WHEN s.fires THEN g.action END, NULL, _judged.details, now()
+      FROM judged AS j
+      LEFT JOIN LATERAL (SELECT v.armed, v.breaches, v.oks, v.errors
+                           FROM execreport.guard_verdicts AS v
+                          WHERE v.tenant_id = _judged.found_tenant AND v.guard = g.guard AND v.window_start < _judged.window_start
+                            AND v.window_start >= coalesce(j.resumed, '-infinity')
+                          ORDER BY v.window_start DESC LIMIT 1) AS before ON true,
+           LATERAL execreport._guard_step(coalesce(before.armed, true), coalesce(before.breaches, 0), coalesce(before.oks, 0),
+                       coalesce(before.errors, 0), j.verdict, _judged.found_recovered, g.consecutive) AS s;
+END;
+COMMENT ON FUNCTION execreport._judged(execreport._guards, timestamptz, integer, text, boolean, bigint, bigint, double precision,
+    double precision, jsonb) IS
+'The verdict as a row: with the state that follows from the verdict before, and the action when the guard fires. A resumed flag
+begins with a new state.';
+
+CREATE FUNCTION execreport._judge_guards(now timestamptz) RETURNS SETOF execreport.guard_verdicts
+LANGUAGE plpgsql VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    everywhere CONSTANT boolean := execreport._caller_is_superuser();
+    own CONSTANT integer := execreport.current_tenant();
+    g execreport._guards;
+    since timestamptz;
+    rows execreport.guard_verdicts[];
+BEGIN
+    FOR g IN SELECT * FROM execreport.guards AS stored
+              WHERE stored.enabled AND stored.kind <> 'manual' AND (everywhere OR stored.scope = 'tenant') ORDER BY stored.guard LOOP
+        since := execreport._guard_window(g.window_length, _judge_guards.now);
+        CONTINUE WHEN EXISTS (SELECT FROM execreport.guard_verdicts AS v
+                               WHERE v.tenant_id = CASE WHEN everywhere THEN 0 ELSE own END AND v.guard = g.guard AND v.window_start = since);
+        BEGIN
+            IF g.kind = 'health_check' THEN
+                rows := ARRAY(SELECT execreport._judged(g, since, m.tenant_id, m.verdict, m.recovered, m.samples, m.failures, m.bound, m.p95, m.details)
+                                FROM execreport._health_measured(g) AS m);
+            ELSE
+                rows := ARRAY(SELECT execreport._judged(g, since, m.tenant_id, m.verdict, m.recovered, m.samples, m.failures, m.bound, m.p95, m.details)
+                                FROM execreport._measured(g, since, since + g.window_length) AS m
+                               WHERE everywhere OR m.tenant_id = own);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            rows := ARRAY[execreport._judged(g, since, CASE WHEN everywhere THEN 0 ELSE own END, 'error', NULL, NULL, NULL, NULL, NULL,
+                              jsonb_build_object('error', format('%s: %s', SQLSTATE, SQLERRM)))];
+        END;
+        RETURN QUERY SELECT r.* FROM unnest(rows) AS r;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION execreport._judge_guards(timestamptz) IS
+'The verdicts on the last windows that are over and not judged yet, as rows to be stored. A guard that fails has the verdict
+error. Members get those on their own tenant.';
+
+CREATE FUNCTION execreport._severity_rank(severity text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN array_position('{info,warning,medium,high,critical}'::text[], severity);
+
+CREATE FUNCTION execreport._decisions(judged execreport.guard_verdicts[])
+RETURNS TABLE (guard text, tenant_id integer, window_start timestamptz, action text, flags text[], severity text, dry_run boolean,
+    reason text, figures jsonb)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH verdicts AS MATERIALIZED (
+        SELECT v.* FROM unnest(_decisions.judged) AS v
+    ), spread AS (
+        -- of each guard that fires: in how many tenants it breaches, and whether that is everywhere
+        SELECT g.*, s.tenants, s.tenants >= g.escalate_tenants OR s.fires_everywhere AS is_everywhere
+          FROM execreport.guards AS g
+          JOIN (SELECT v.guard, count(*) FILTER (WHERE v.tenant_id > 0 AND v.verdict = 'breach') AS tenants,
+                       coalesce(bool_or(v.tenant_id = 0 AND v.action IS NOT NULL), false) AS fires_everywhere
+                  FROM verdicts AS v GROUP BY v.guard HAVING bool_or(v.action IS NOT NULL)) AS s ON s.guard = g.guard
+    ), decided AS (
+        SELECT g.guard, v.tenant_id, v.window_start, g.action, g.flags, g.severity, g.dry_run,
+               CASE g.kind
+                   WHEN 'error_rate' THEN pg_catalog.format('Error rate %s exceeds threshold %s', round(v.failures::numeric / nullif(v.samples, 0), 4), g.threshold)
+                   WHEN 'performance' THEN pg_catalog.format('P95 duration %sms exceeds threshold %sms', round((v.p95 * 1000)::numeric), round((g.threshold * 1000)::numeric))
+                   ELSE 'Health check failed: ' || coalesce(v.details #>> '{unhealthy,0,message}', 'unknown') END
+               || CASE WHEN v.tenant_id = 0 AND g.tenants > 0 THEN pg_catalog.format(' in %s tenants', g.tenants) ELSE '' END AS reason,
+               pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('guard', g.guard, 'kind', g.kind, 'tenantId', nullif(v.tenant_id, 0),
+                   'windowStart', execreport._instant_text(v.window_start), 'windowSeconds', extract(epoch FROM g.window_length),
+                   'samples', v.samples, 'failures', v.failures, 'rate', round(v.failures::numeric / nullif(v.samples, 0), 6),
+                   'bound', round(v.bound::numeric, 6), 'p95', v.p95, 'threshold', g.threshold, 'confidence', g.confidence,
+                   'consecutive', g.consecutive, 'breaches', v.breaches, 'tenants', CASE WHEN v.tenant_id = 0 THEN g.tenants END,
+                   'dryRun', g.dry_run)) || v.details AS figures
+          FROM spread AS g
+          JOIN verdicts AS v ON v.guard = g.guard AND (CASE WHEN g.is_everywhere THEN v.tenant_id = 0 ELSE v.action IS NOT NULL END)
+    )
+    SELECT d.guard, d.tenant_id, d.window_start, d.action, d.flags,
+           -- what it stands for is as severe as the most severe decision that it makes needless
+           (SELECT o.severity FROM decided AS o
+             WHERE o.flags <@ d.flags AND d.tenant_id IN (0, o.tenant_id) AND (NOT o.dry_run OR d.dry_run)
+             ORDER BY execreport._severity_rank(o.severity) DESC LIMIT 1),
+           d.dry_run, d.reason, d.figures
+      FROM decided AS d
+     ORDER BY d.tenant_id <> 0, cardinality(d.flags) DESC, execreport._severity_rank(d.severity) DESC, d.tenant_id, d.guard;
+END;
+COMMENT ON FUNCTION execreport._decisions(execreport.guard_verdicts[]) IS
+'What verdicts ask for, the widest first: one decision for each guard that fires, in its tenants, or everywhere when the guard breaches
+in at least escalate_tenants of them.';
+
+CREATE FUNCTION execreport.check_rollback_conditions(now timestamptz DEFAULT now())
+RETURNS TABLE (trigger text, threshold double precision, "window" interval, action text, reason text, severity text, figures jsonb)
+LANGUAGE sql VOLATILE ROWS 4
+BEGIN ATOMIC
+    SELECT g.kind, g.threshold, g.window_length, d.action, d.reason, d.severity, d.figures
+      FROM execreport._decisions(ARRAY(SELECT v FROM execreport._judge_guards(coalesce(check_rollback_conditions.now, now())) AS v)) AS d
+      JOIN execreport.guards AS g ON g.guard = d.guard
+     ORDER BY d.tenant_id <> 0, cardinality(d.flags) DESC, execreport._severity_rank(d.severity) DESC, d.tenant_id, d.guard;
+END;
+COMMENT ON FUNCTION execreport.check_rollback_conditions(timestamptz) IS
+'What run_guards(now) would decide, without doing it; no rows when all is well or the windows are judged already. Changes nothing.
+trigger: error_rate, performance or health_check. threshold: a share of failures, or seconds for performance. window: the length of
+the windows. action: disable_exec_reports, disable_master_reports, disable_all_reports or disable_flags. severity: medium, high,
+critical. figures: {guard, tenantId (left out: everywhere), windowStart, samples, failures, rate, bound (the lower bound that is
+compared), p95 in seconds, threshold, confidence, consecutive, breaches, tenants, dryRun, unhealthy[]}.
+now: the instant to judge from. Superusers see all, members the decisions for their tenant.
+Errors: 42501 for roles that work for no tenant.
+Example: SELECT trigger, action, reason, severity FROM execreport.check_rollback_conditions();';
+
+CREATE FUNCTION execreport._health_guards(OUT status text, OUT message text, OUT metrics jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    late text[];
+    oldest double precision;
+BEGIN
+    SELECT array_agg(g.guard ORDER BY g.guard), max(extract(epoch FROM now() - v.judged_at)) INTO late, oldest
+      FROM execreport.guards AS g
+      LEFT JOIN LATERAL (SELECT s.judged_at FROM execreport.guard_verdicts AS s
+                          WHERE s.tenant_id = 0 AND s.guard = g.guard ORDER BY s.window_start DESC LIMIT 1) AS v ON true
+     WHERE g.enabled AND g.kind <> 'manual' AND (v.judged_at < now() - 3 * g.window_length) IS NOT FALSE;
+    status := CASE WHEN late IS NULL THEN 'healthy' ELSE 'degraded' END;
+    message := CASE WHEN late IS NULL THEN 'guards judge in time'
+                    ELSE format('guards are not judged: %s; nobody calls tick()', array_to_string(late, ', ')) END;
+    metrics := jsonb_build_object('late', coalesce(cardinality(late), 0), 'lagSeconds', coalesce(round(oldest::numeric), 0));
+END
+$$;
+COMMENT ON FUNCTION execreport._health_guards() IS
+'Are the guards judged in time (three windows)? metrics: late, lagSeconds.';
+
+-- defining guards
+
+CREATE FUNCTION execreport._check_guard_document(document jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    types CONSTANT jsonb := '{"kind": "string", "action": "string", "flags": "array", "severity": "string", "scope": "string", "family": "string",
+        "labels": "object", "failure_labels": "object", "components": "array", "threshold": "number", "recover_threshold": "number",
+        "quantile": "number", "window": "interval", "min_samples": "number", "confidence": "number", "consecutive": "number",
+        "error_limit": "number", "cooldown": "interval", "escalate_tenants": "number", "enabled": "boolean", "dry_run": "boolean"}';
+    given jsonb;
+    member record;
+    result jsonb := '{}';
+BEGIN
+    IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'document is %', coalesce(jsonb_typeof(document), 'null')
+            USING ERRCODE = CASE WHEN document IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'A guard is an object.',
+                  HINT = 'For example {"kind": "error_rate", "action": "disable_exec_reports", "threshold": 0.2}.';
+    END IF;
+    given := execreport._snake_case(document - '{labels,failureLabels,failure_labels}'::text[])
+             || CASE WHEN document ? 'labels' THEN jsonb_build_object('labels', document -> 'labels') ELSE '{}' END
+             || CASE WHEN document ?| '{failureLabels,failure_labels}' THEN
+                     jsonb_build_object('failure_labels', coalesce(document -> 'failureLabels', document -> 'failure_labels')) ELSE '{}' END;
+    FOR member IN SELECT e.key, e.value, jsonb_typeof(e.value) AS type, types ->> e.key AS wanted FROM jsonb_each(given) AS e LOOP
+        IF member.wanted IS NULL THEN
+            RAISE EXCEPTION 'unknown member "%"', left(member.key, 64)
+                USING ERRCODE = '22023', DETAIL = format('A guard has %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(types) AS k));
+        ELSIF member.type = 'null' THEN
+            CONTINUE WHEN member.key <> 'escalate_tenants';
+        ELSIF (CASE member.wanted WHEN 'interval' THEN member.type NOT IN ('string', 'number') ELSE member.type <> member.wanted END) THEN
+            RAISE EXCEPTION '% is %', member.key, CASE WHEN member.type IN ('object', 'array') THEN member.type ELSE left(member.value::text, 64) END
+                USING ERRCODE = '22023', DETAIL = format('It is %s.', CASE member.wanted WHEN 'interval' THEN 'a length of time such as "5 minutes", or a number of minutes'
+                    WHEN 'array' THEN 'an array of strings' ELSE 'of type ' || member.wanted END);
+        ELSIF member.wanted = 'array' AND jsonb_path_exists(member.value, 'strict $[*] ? (@.type() != "string")') THEN
+            RAISE EXCEPTION '% has an element that is no string', member.key USING ERRCODE = '22023', DETAIL = 'It is an array of strings.';
+        END IF;
+        IF member.wanted = 'interval' THEN
+            BEGIN
+                result := result || jsonb_build_object(CASE member.key WHEN 'window' THEN 'window_length' ELSE member.key END,
+                    CASE member.type WHEN 'number' THEN make_interval(secs => 60 * (member.value #>> '{}')::double precision)
+                                     ELSE (member.value #>> '{}')::interval END);
+            EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow OR numeric_value_out_of_range THEN
+                RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
+                    USING ERRCODE = '22023', DETAIL = 'It is a length of time such as "5 minutes", or a number of minutes.';
+            END;
+        ELSIF member.key IN ('min_samples', 'consecutive', 'error_limit', 'escalate_tenants')
+              AND (member.value #>> '{}')::numeric NOT BETWEEN 1 AND 1000000 OR member.value #>> '{}' ~ '\.\d*[1-9]' AND member.key IN
+                  ('min_samples', 'consecutive', 'error_limit', 'escalate_tenants') THEN
+            RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
+                USING ERRCODE = '22023', DETAIL = 'It is a whole number, 1 or more.';
+        ELSE
+            result := result || jsonb_build_object(member.key, CASE WHEN member.value = '"latency_quantile"' AND member.key = 'kind'
+                                                                    THEN '"performance"' ELSE member.value END);
+        END IF;
+    END LOOP;
+    RETURN result;
+END
+$$;
+COMMENT ON FUNCTION execreport._check_guard_document(jsonb) IS
+'The members of a guard''s definition under the names of the columns; error 22023 for unknown ones and wrong types.';
+
+CREATE FUNCTION execreport._check_guard(g execreport._guards) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bounds double precision[];
+    name text;
+    rule text;      -- what is broken: member, value, what is allowed
+    value text;
+    allowed text;
+BEGIN
+    IF g.guard IS NULL OR g.guard !~ '^[A-Za-z0-9_.-]{1,100}$' THEN
+        RAISE EXCEPTION 'guard is %', coalesce('"' || left(g.guard, 64) || '"', 'null')
+            USING ERRCODE = CASE WHEN g.guard IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'A name has 1 to 100 letters, digits, and _ . -';
+    END IF;
+    IF g.kind IN ('error_rate', 'performance') THEN
+        bounds := execreport._metric_bounds(g.family);
+    END IF;
+    SELECT r.rule, r.value, r.allowed INTO rule, value, allowed FROM (VALUES
+        (1, g.severity IN ('medium', 'high', 'critical'), 'severity', g.severity, 'It is medium, high or critical.'),
+        (2, g.scope = 'everywhere' OR g.scope = 'tenant' AND g.kind IN ('error_rate', 'performance'), 'scope', g.scope,
+            'It is tenant (for error_rate and performance) or everywhere.'),
+        (3, g.action = 'disable_flags' OR execreport._action_flags(g.action) = g.flags, 'action', g.action,
+            'It is disable_exec_reports, disable_master_reports, disable_all_reports, which name their flags, or disable_flags, where flags names them.'),
+        (4, cardinality(g.flags) > 0, 'flags', g.flags::text, 'It names the flags to turn off, at least one.'),
+        (5, g.kind <> 'error_rate' OR g.threshold > 0 AND g.threshold < 1, 'threshold', g.threshold::text, 'A share of failures is above 0 and below 1.'),
+        (6, g.kind <> 'performance' OR g.threshold = ANY (bounds), 'threshold', g.threshold::text,
+            format('It is one of the bucket bounds of %s in seconds, for only those are counted exactly: %s.', g.family, array_to_string(bounds, ', '))),
+        (7, g.kind NOT IN ('error_rate', 'performance') OR g.recover_threshold >= 0 AND g.recover_threshold <= g.threshold,
+            'recover_threshold', g.recover_threshold::text, 'It is at most the threshold.'),
+        (8, g.kind <> 'performance' OR g.quantile > 0 AND g.quantile < 1, 'quantile', g.quantile::text, 'It is above 0 and below 1.'),
+        (9, g.confidence = 0 OR g.confidence >= 0.5 AND g.confidence < 1, 'confidence', g.confidence::text, 'It is at least 0.5 and below 1, or 0 for none.'),
+        (10, g.window_length BETWEEN interval '1 minute' AND interval '1 hour' AND extract(epoch FROM g.window_length)::numeric % 60 = 0,
+            'window', g.window_length::text, 'It is 1 to 60 whole minutes.'),
+        (11, g.cooldown BETWEEN interval '0' AND interval '365 days', 'cooldown', g.cooldown::text, 'It is 0 to 365 days.'),
+        (12, g.kind <> 'health_check' OR cardinality(g.components) > 0, 'components', g.components::text, 'It names components of check_health().')
+        ) AS r (n, is_right, rule, value, allowed)
+     WHERE r.is_right IS NOT TRUE ORDER BY r.n LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% is %', rule, coalesce(left(value, 64), 'null') USING ERRCODE = '22023', DETAIL = allowed;
+    END IF;
+    FOREACH name IN ARRAY g.flags LOOP
+        PERFORM execreport._check_flag(name);
+    END LOOP;
+    FOREACH name IN ARRAY g.components LOOP
+        IF NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname = '_health_' || name AND p.pronargs = 0) THEN
+            RAISE EXCEPTION 'unknown component "%"', left(name, 64)
+                USING ERRCODE = '42704', DETAIL = format('There are %s.', (SELECT string_agg(substr(p.proname, 9), ', ' ORDER BY p.proname) FROM pg_proc AS p
+                    WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname LIKE '\_health\_%' AND p.pronargs = 0));
+        END IF;
+    END LOOP;
+    IF g.kind IN ('error_rate', 'performance') THEN
+        PERFORM execreport._metric_delta(NULL, g.family, g.labels || g.failure_labels, now() - g.window_length, now());
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION execreport._check_guard(execreport._guards) IS
+'An error when a guard cannot work: 22023 for a value out of range, 42704 for an unknown flag, family or component.';
+
+CREATE FUNCTION execreport.define_guard(guard text, document jsonb, reason text DEFAULT NULL) RETURNS execreport.guards
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    given CONSTANT jsonb := execreport._check_guard_document(define_guard.document);
+    previous execreport._guards;
+    wanted execreport._guards;
+    result execreport.guards;
+BEGIN
+    IF NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'only a superuser defines guards' USING ERRCODE = '42501', DETAIL = 'Guards watch every tenant.';
+    END IF;
+    LOCK TABLE execreport._guards IN SHARE ROW EXCLUSIVE MODE;
+    SELECT * INTO previous FROM execreport.guards AS g WHERE g.guard = define_guard.guard;
+    IF FOUND AND given ->> 'kind' <> previous.kind THEN
+        RAISE EXCEPTION 'kind is "%"', left(given ->> 'kind', 64)
+            USING ERRCODE = '22023', DETAIL = format('The guard %s is of kind %s.', previous.guard, previous.kind), HINT = 'Drop it first, or choose another name.';
+    ELSIF NOT FOUND AND coalesce(given ->> 'kind' NOT IN ('error_rate', 'performance', 'health_check'), true) THEN
+        RAISE EXCEPTION 'kind is %', coalesce('"' || left(given ->> 'kind', 64) || '"', 'missing')
+            USING ERRCODE = '22023', DETAIL = 'A guard is of kind error_rate, performance or health_check.';
+    END IF;
+    wanted := CASE WHEN previous.guard IS NOT NULL THEN previous ELSE execreport._guard_defaults(define_guard.guard, given ->> 'kind') END;
+    wanted := jsonb_populate_record(wanted, given);
+    IF given ? 'flags' AND NOT given ? 'action' THEN
+        wanted.action := 'disable_flags';
+    ELSIF given ? 'action' AND NOT given ? 'flags' AND execreport._action_flags(wanted.action) IS NOT NULL THEN
+        wanted.flags := execreport._action_flags(wanted.action);
+    END IF;
+    IF NOT given ? 'recover_threshold' AND (given ? 'threshold' OR previous.guard IS NULL) THEN
+        wanted.recover_threshold := wanted.threshold * 4 / 5;
+    END IF;
+    wanted.changed_by := execreport.current_user_id();
+    wanted.changed_at := now();
+    PERFORM execreport._check_guard(wanted);
+
+    DELETE FROM execreport._guards AS g WHERE g.guard = define_guard.guard;
+    INSERT INTO execreport._guards SELECT wanted.*;
+    -- what it remembers was judged by other rules
+    UPDATE execreport.guard_verdicts AS v SET armed = true, breaches = 0, oks = 0, errors = 0
+     WHERE v.guard = define_guard.guard AND (NOT v.armed OR v.breaches > 0 OR v.oks > 0 OR v.errors > 0);
+    PERFORM execreport._audit(execreport.current_tenant(), 'define_guard', 'guard', define_guard.guard,
+        CASE WHEN previous.guard IS NOT NULL THEN to_jsonb(previous) END, to_jsonb(wanted), define_guard.reason, '{"scope": "everywhere"}');
+    SELECT * INTO result FROM execreport.guards AS g WHERE g.guard = define_guard.guard;
+    RETURN result;
+END
+$$;
+COMMENT ON FUNCTION execreport.define_guard(text, jsonb, text) IS
+'Adds a guard, or changes one: members that are not given stay as they are, or have their defaults. Returns its row of guards.
+document: {"kind": error_rate, performance (or latency_quantile) or health_check, "action": disable_exec_reports, disable_master_reports or
+disable_all_reports, or "flags": ["any"], "severity": medium, high or critical, "scope": tenant or everywhere, "family", "labels",
+"failureLabels": what is counted, "components": of check_health(), "threshold": a share of failures above 0 and below 1, or seconds
+that are a bucket bound of the family, "recoverThreshold" (default 0.8 x threshold), "quantile" (0.95), "window" (5 minutes; health
+1), "minSamples" (20), "confidence" (0.95; 0 = compare the plain share), "consecutive" (2; health 3), "errorLimit" (4), "cooldown" (30
+minutes), "escalateTenants" (3; null = never), "enabled", "dryRun"}. Its state begins anew. Audited. For superusers.
+Errors: 42501; 22023 for a wrong member, also a latency bound that is no bucket bound; 42704 for an unknown flag, family or component;
+22004 for NULL.
+Example: SELECT execreport.define_guard(''error_rate'', ''{"threshold": 0.2, "dryRun": true}'', ''a first week of watching'');';
+
+CREATE FUNCTION execreport.drop_guard(guard text, reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    previous execreport._guards;
+BEGIN
+    IF NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'only a superuser drops guards' USING ERRCODE = '42501', DETAIL = 'Guards watch every tenant.';
+    END IF;
+    DELETE FROM execreport._guards AS g WHERE g.guard = drop_guard.guard RETURNING * INTO previous;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM execreport._audit(execreport.current_tenant(), 'drop_guard', 'guard', drop_guard.guard, to_jsonb(previous), NULL,
+                              drop_guard.reason, '{"scope": "everywhere"}');
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION execreport.drop_guard(text, text) IS
+'Removes a guard of one''s own; an installed one is again as it was installed (to switch it off, define it with "enabled": false). Its
+verdicts stay. Returns false when there was nothing to remove. Audited. For superusers; others get 42501.
+Example: SELECT execreport.drop_guard(''error_rate'', ''back to the installed one'');';

@@ -1,0 +1,35 @@
+-- report_epochs: from when on stored reports are no longer reused. The epoch of a tenant enters the digest of what a
+-- master report is made from; a rollback raises it, so the next call makes a new report instead of returning one that
+-- was made while something was wrong.
+
+CREATE TABLE execreport.report_epochs (
+    tenant_id      integer NOT NULL PRIMARY KEY CHECK (tenant_id >= 0),
+    epoch          bigint NOT NULL CHECK (epoch > 0),
+    doubtful_since timestamptz NOT NULL,
+    changed_at     timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE execreport.report_epochs IS
+'How often stored reports were declared invalid, for a tenant or for all (tenant_id 0). Reports made between doubtful_since and
+changed_at, the last time, were made while something was wrong.';
+ALTER TABLE execreport.report_epochs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON execreport.report_epochs
+    USING (tenant_id IN (0, (SELECT execreport.current_tenant())));
+SELECT pg_catalog.pg_extension_config_dump('execreport.report_epochs', '');
+
+CREATE FUNCTION execreport._report_epoch(tenant_id integer) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT coalesce(sum(e.epoch), 0)::bigint FROM execreport.report_epochs AS e WHERE e.tenant_id IN (0, _report_epoch.tenant_id);
+END;
+COMMENT ON FUNCTION execreport._report_epoch(integer) IS
+'The epoch of a tenant''s reports: 0 at first, it only grows.';
+
+CREATE FUNCTION execreport._invalidate_reports(tenant_id integer, since timestamptz) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    INSERT INTO execreport.report_epochs AS e (tenant_id, epoch, doubtful_since)
+    VALUES (coalesce(_invalidate_reports.tenant_id, 0), 1, coalesce(_invalidate_reports.since, now()))
+    ON CONFLICT (tenant_id) DO UPDATE SET epoch = e.epoch + 1, doubtful_since = excluded.doubtful_since, changed_at = now();
+END;
+COMMENT ON FUNCTION execreport._invalidate_reports(integer, timestamptz) IS
+'Stored master reports of the tenant, or of all (NULL), are not reused from now on. since: when the trouble began.';
