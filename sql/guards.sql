@@ -130,7 +130,7 @@ COMMENT ON FUNCTION execreport.wilson_lower_bound(bigint, bigint, double precisi
 'k of n samples failed: the share that is exceeded with this confidence, one-sided; 0 to 1, below k / n. confidence: 0.5 to less
 than 1; 0 gives k / n itself. NULL without samples. Formula: Wilson (1927), score interval without continuity correction.
 Errors: 22023 when k is not 0 to n, n is negative, or confidence out of range.
-Example: SELECT execreport.wilson_lower_bound(9, 30);  -- 0.1836: 30 % failed, surely more than 18 %';
+Example: SELECT execreport.wilson_lower_bound(9, 30);  -- 0.1837: 30 % failed, surely more than 18 %';
 
 CREATE FUNCTION execreport._guard_verdict(k bigint, n bigint, threshold double precision, confidence double precision, min_samples integer)
 RETURNS text
