@@ -158,6 +158,7 @@ BEGIN
     EXECUTE format('GRANT SELECT ON %s TO %I', tables, role);
     EXECUTE format('GRANT INSERT (tenant_id, user_id, action, entity_type, entity_id, previous_value, new_value, reason, metadata)
                        ON execreport.audit_logs TO %I', role);
+    EXECUTE format('GRANT UPDATE ON execreport.feature_flags TO %I', role);
 END
 $$;
 

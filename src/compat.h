@@ -34,6 +34,17 @@ extern PGDLLEXPORT void _PG_init(void);
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
+/* From 15 on shared memory is asked for in a hook of its own. */
+#if PG_VERSION_NUM >= 150000
+#define er_shmem_request_hook_type shmem_request_hook_type
+#define ER_REQUEST_SHMEM(next, request) ((next) = shmem_request_hook, shmem_request_hook = (request))
+#define ER_NEXT_SHMEM_REQUEST(next) do { if (next) (next)(); } while (0)
+#else
+typedef void (*er_shmem_request_hook_type) (void);
+#define ER_REQUEST_SHMEM(next, request) ((next) = NULL, (request)())
+#define ER_NEXT_SHMEM_REQUEST(next) ((void) (next))
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define er_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
 #else

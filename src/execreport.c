@@ -14,6 +14,7 @@
 #include "events.h"
 #include "flags.h"
 #include "metrics.h"
+#include "flags_cache.h"
 
 PG_MODULE_MAGIC;
 
@@ -65,6 +66,11 @@ _PG_init(void)
 							   "They stand above the built-in defaults and below what is stored for a tenant or a user.",
 							   &er_feature_flags, "",
 							   PGC_SUSET, 0, er_check_feature_flags, er_assign_feature_flags, NULL);
+	DefineCustomStringVariable("execreport.context",
+							   "What is known of who asks for feature flags, as a JSON object.",
+							   "Such as {\"targetingKey\": \"ana\", \"plan\": \"premium\"}; what a function's arguments say counts more.",
+							   &er_flag_context_setting, "",
+							   PGC_USERSET, 0, er_check_flag_context, er_assign_flag_context, NULL);
 	DefineCustomBoolVariable("execreport.json_schema_format_assertion",
 							 "Whether \"format\" of a JSON Schema refuses values.",
 							 "Off, as the specification has it, \"format\" is an annotation only.",
@@ -119,4 +125,5 @@ _PG_init(void)
 
 	if (process_shared_preload_libraries_in_progress)
 		er_metrics_init();
+	er_flags_asked_init();
 }
