@@ -151,7 +151,7 @@ BEGIN
         END IF;
     END LOOP;
     IF to_regclass('execreport.exec_reports') IS NULL THEN
-        faults := faults || 'a text was run as a statement';
+        faults := faults || 'a text was run as a statement'::text;
     END IF;
 
     -- rate limit

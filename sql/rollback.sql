@@ -125,6 +125,7 @@ DECLARE
     moment CONSTANT timestamptz := coalesce(run_guards.now, now());
     judged execreport.guard_verdicts[];
     taken text[];
+    fired integer[];
     turned_off text[] := '{}';     -- scope:flag of what this call did
     decision record;
     state text;
@@ -148,6 +149,7 @@ BEGIN
     END IF;
     judged := ARRAY(SELECT v FROM unnest(judged) AS v WHERE v.guard = ANY (taken));
     INSERT INTO execreport.guard_verdicts SELECT v.* FROM unnest(judged) AS v WHERE v.tenant_id > 0;
+    fired := ARRAY(SELECT v.tenant_id FROM unnest(judged) AS v WHERE v.action IS NOT NULL);
 
     FOR decision IN SELECT d.*, d.window_start - (g.consecutive - 1) * g.window_length AS since
                       FROM execreport._decisions(judged) WITH ORDINALITY AS d (guard, tenant_id, window_start, action, flags, severity, dry_run, reason, figures, n)
@@ -163,16 +165,17 @@ BEGIN
         END IF;
         UPDATE execreport.guard_verdicts AS v SET action = decision.action, outcome = state
          WHERE v.tenant_id = decision.tenant_id AND v.guard = decision.guard AND v.window_start = decision.window_start;
+        IF decision.tenant_id = 0 THEN  -- tenants whose guard fired, too: it is done for all
+            UPDATE execreport.guard_verdicts AS v SET outcome = 'superseded'
+             WHERE v.guard = decision.guard AND v.window_start = decision.window_start AND v.tenant_id = ANY (fired) AND v.outcome IS NULL AND v.action IS NOT NULL;
+        END IF;
     END LOOP;
-    -- tenants whose guard fired where the decision is made for all
-    UPDATE execreport.guard_verdicts AS v SET outcome = 'superseded'
-      FROM unnest(judged) AS j
-     WHERE (v.tenant_id, v.guard, v.window_start) = (j.tenant_id, j.guard, j.window_start) AND v.action IS NOT NULL AND v.outcome IS NULL;
-
     PERFORM execreport._tell_verdict(j) FROM unnest(judged) AS j WHERE j.verdict IN ('breach', 'error');
-    RETURN QUERY SELECT v.* FROM unnest(judged) AS j
-        JOIN execreport.guard_verdicts AS v ON (v.tenant_id, v.guard, v.window_start) = (j.tenant_id, j.guard, j.window_start)
-       ORDER BY v.guard, v.tenant_id;
+    RETURN QUERY
+        SELECT (CASE WHEN j.action IS NULL AND j.tenant_id > 0 THEN j
+                     ELSE (SELECT v FROM execreport.guard_verdicts AS v
+                            WHERE v.tenant_id = j.tenant_id AND v.guard = j.guard AND v.window_start = j.window_start) END).*
+          FROM unnest(judged) AS j ORDER BY j.guard, j.tenant_id;
 END
 $$;
 COMMENT ON FUNCTION execreport.run_guards(timestamptz) IS
