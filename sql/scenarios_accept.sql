@@ -455,6 +455,9 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO execreport.import_audit (tenant_id, generation_id, scenario_id, import, result, errors, report)
     VALUES (tenant, generation, scenario, _import_attempt.import, _import_attempt.result, _import_attempt.errors, _import_attempt.report);
+    IF _import_attempt.import THEN
+        PERFORM execreport._metric_add(tenant, 'scenario_imports_total', jsonb_build_object('result', _import_attempt.result));
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION execreport._import_attempt(integer, uuid, uuid, boolean, text, jsonb, jsonb) IS
