@@ -47,6 +47,12 @@ static const struct config_enum_entry notify_modes[] = {
 	{"off", ER_NOTIFY_OFF, false},
 	{NULL, 0, false}
 };
+static int	max_capabilities = 10;
+static int	max_competencies = 10;
+static int	max_skills = 10;
+static int	max_roles = 20;
+static bool strict_validation = true;
+static int	chunk_retention_days = 30;
 
 void
 _PG_init(void)
@@ -131,6 +137,26 @@ _PG_init(void)
 							"How many notifications below severity high a channel of a tenant gets within an hour.",
 							"Further ones are held back and counted in the daily digest.",
 							&max_notifications_per_hour, 60, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* limits of validate_generation(), read in SQL */
+	DefineCustomIntVariable("execreport.max_capabilities",
+							"How many capabilities a generated scenario may have.",
+							NULL, &max_capabilities, 10, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_competencies",
+							"How many competencies a capability of a generated scenario may have.",
+							NULL, &max_competencies, 10, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_skills",
+							"How many skills a competency of a generated scenario may have.",
+							NULL, &max_skills, 10, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_roles",
+							"How many roles a generated scenario may have.",
+							NULL, &max_roles, 20, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("execreport.strict_validation",
+							 "Whether every capability of a generated scenario must have competencies, and these skills.",
+							 NULL, &strict_validation, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.chunk_retention_days",
+							"How long the pieces of a finished answer are kept apart.",
+							NULL, &chunk_retention_days, 30, 0, 36500, PGC_SUSET, 0, NULL, NULL, NULL);
+
 	/* shared memory has one size; without it the settings are there and change nothing */
 	DefineCustomIntVariable("execreport.max_series",
 							"How many series the metrics have room for.",

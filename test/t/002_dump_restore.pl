@@ -41,6 +41,11 @@ $node->safe_psql('source', q{
 	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
 	SELECT execreport.start_rollout('councilSynthesisEnabled', ARRAY['bob'], now => '2026-01-01');
 	SELECT execreport.schedule_flag_change('councilSynthesisEnabled', '{"percentage": 100}', '2026-02-01', now => '2026-01-01');
+	SELECT execreport.update_flags(1, '{"import_generation": true}', 'test');
+	WITH asked AS (SELECT execreport.request_generation('Plan A') AS id)
+	SELECT execreport.append_generation_chunk(id, 1, '{"scenario_metadata": {"name": "Plan A"}, "capabilities": [{"id": "CAP-1", "name": "Gestión",
+		"competencies": [{"id": "C-1", "name": "K", "skills": ["SQL"]}]}], "roles": [{"name": "R", "key_competencies": ["C-1"]}]}') FROM asked;
+	SELECT execreport.complete_generation(id, NULL), execreport.accept_generation(id, true) FROM execreport.scenario_generations;
 });
 $node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
 
@@ -101,6 +106,8 @@ foreach my $format ('plain', 'custom')
 	is($node->safe_psql($target, q{SELECT count(*) FROM execreport.generate_master_report(
 		(SELECT min(configuration_id) FROM execreport.configurations WHERE tenant_id = 1))}),
 		'1', "$format: a master report");
+	is($node->safe_psql($target, q{SELECT execreport.accept_generation(id, true) #> '{report,skills,created}' FROM execreport.scenario_generations}),
+		'1', "$format: a generation stays accepted");
 	like($node->safe_psql($target, q{SELECT id FROM execreport.create_exec_report(
 		(SELECT min(configuration_id) FROM execreport.configurations WHERE tenant_id = 1), 'keyword-gap', '{}')}),
 		qr/^exec-keyword-gap-/, "$format: an exec report");
