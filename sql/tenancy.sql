@@ -52,6 +52,16 @@ COMMENT ON FUNCTION execreport._require_tenant(integer, text) IS
 CREATE FUNCTION execreport._caller_is_superuser() RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_caller_is_superuser';
 
+CREATE FUNCTION execreport._caller_role() RETURNS name
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_caller_role';
+COMMENT ON FUNCTION execreport._caller_role() IS
+'The outer role: the session''s, or the one chosen by SET ROLE.';
+
+CREATE FUNCTION execreport._has_persona(minimum text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_has_persona';
+COMMENT ON FUNCTION execreport._has_persona(text) IS
+'Has the caller at least this persona in the current tenant? True for superusers.';
+
 CREATE VIEW execreport.tenants WITH (security_barrier) AS
 SELECT t.tenant_id, t.name, t.size, t.created_at
   FROM (SELECT stored.tenant_id, stored.name, stored.size, stored.created_at

@@ -69,6 +69,8 @@ PG_FUNCTION_INFO_V1(er_current_user_id);
 PG_FUNCTION_INFO_V1(er_require_persona);
 PG_FUNCTION_INFO_V1(er_require_tenant);
 PG_FUNCTION_INFO_V1(er_caller_is_superuser);
+PG_FUNCTION_INFO_V1(er_caller_role);
+PG_FUNCTION_INFO_V1(er_has_persona);
 
 Datum
 er_current_tenant(PG_FUNCTION_ARGS)
@@ -130,6 +132,25 @@ Datum
 er_caller_is_superuser(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(superuser_arg(caller()));
+}
+
+Datum
+er_caller_role(PG_FUNCTION_ARGS)
+{
+	Name		result = palloc0(NAMEDATALEN);
+
+	namestrcpy(result, role_name(caller()));
+	PG_RETURN_NAME(result);
+}
+
+/* Whether er_require_persona would let the caller pass. */
+Datum
+er_has_persona(PG_FUNCTION_ARGS)
+{
+	ErPersona	minimum = parse_persona(PG_GETARG_TEXT_PP(0));
+	Oid			role = caller();
+
+	PG_RETURN_BOOL(superuser_arg(role) || persona_in(role, er_current_tenant_id()) >= minimum);
 }
 
 /*

@@ -1,0 +1,1 @@
+-- scenarios_accept: a generation is judged, accepted once, and imported into the catalogue.
