@@ -2,9 +2,9 @@
 --
 -- Whoever may not decide gets a document that says so, {accepted: false, code, errors}, and not an error: an error would
 -- take the audit row with it. The scenario's state follows from its entities in one place, _settle_scenarios(). Every
--- change locks first the scenarios it concerns, in the order of their ids, then the entities, by type and id; so two
--- decisions about one scenario come one after the other, and whoever links an entity locks it (FOR SHARE) against being
--- rejected meanwhile.
+-- change locks first the scenarios it concerns, in the order of their ids, then the entities, by type and
+-- name, as an import does; so two decisions about one scenario come one after the other. Whoever links an entity that is in
+-- incubation locks it (FOR KEY SHARE) against being rejected meanwhile.
 
 CREATE FUNCTION execreport._name_similarity(a text, b text) RETURNS double precision
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'er_name_similarity';
@@ -129,7 +129,7 @@ BEGIN
         RAISE EXCEPTION 'scenario_id is null' USING ERRCODE = '22004';
     END IF;
     IF NOT execreport._may_decide(tenant, ARRAY[scenario]) THEN
-        refusal := execreport._refuse(tenant, operation, 'scenario', scenario::text, 'FORBIDDEN',
+        refusal := execreport._refuse(tenant, operation, 'scenario', scenario::text, 'forbidden',
             'the caller is neither an operator nor the creator of the scenario');
         RETURN;
     END IF;
@@ -137,7 +137,7 @@ BEGIN
     SELECT stored.* INTO s FROM execreport._scenarios AS stored
      WHERE stored.tenant_id = tenant AND stored.id = scenario FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        refusal := execreport._refuse(tenant, operation, 'scenario', scenario::text, 'NOT_FOUND', 'the tenant has no such scenario');
+        refusal := execreport._refuse(tenant, operation, 'scenario', scenario::text, 'not_found', 'the tenant has no such scenario');
     END IF;
 END
 $$;
@@ -185,7 +185,7 @@ BEGIN
         WITH locked AS (
             SELECT e.id FROM execreport.%1$I AS e
              WHERE e.tenant_id = $1 AND e.id = ANY ($2) AND e.status = 'in_incubation'
-             ORDER BY e.id FOR NO KEY UPDATE),
+             ORDER BY e.name_key FOR NO KEY UPDATE),
         promoted AS (
             UPDATE execreport.%1$I AS e SET status = 'active', updated_at = now()
               FROM locked WHERE e.tenant_id = $1 AND e.id = locked.id
@@ -277,7 +277,7 @@ BEGIN
                CASE operation WHEN 'promote' THEN 'promoted' ELSE 'rejected' END,
                count(*) FILTER (WHERE r.value ->> 'result' NOT IN ('unchanged', 'refused')), 'items', results)
            || CASE WHEN bool_and(r.value ->> 'result' = 'refused')
-                   THEN jsonb_build_object('code', CASE WHEN count(DISTINCT r.value ->> 'code') = 1 THEN min(r.value ->> 'code') ELSE 'REFUSED' END,
+                   THEN jsonb_build_object('code', CASE WHEN count(DISTINCT r.value ->> 'code') = 1 THEN min(r.value ->> 'code') ELSE 'refused' END,
                             'errors', jsonb_agg(jsonb_build_object('path', format('items[%s]', r.n - 1), 'message', r.value -> 'reason') ORDER BY r.n))
                    ELSE '{}' END
       INTO document
@@ -313,13 +313,13 @@ BEGIN
             ARRAY(SELECT i.id FROM execreport._incubation_items(tenant, promote.items) AS i WHERE i.type = kind), NULL);
     END LOOP;
     SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('type', i.type, 'id', i.id, 'name', i.name, 'result', r.result,
-               'code', r.code, 'reason', CASE r.code WHEN 'NOT_FOUND' THEN format('the tenant has no such %s', i.type)
-                                                     WHEN 'INACTIVE' THEN 'it was rejected' END)) ORDER BY i.number), '[]')
+               'code', r.code, 'reason', CASE r.code WHEN 'not_found' THEN format('the tenant has no such %s', i.type)
+                                                     WHEN 'inactive' THEN 'it was rejected' END)) ORDER BY i.number), '[]')
       INTO results
       FROM execreport._incubation_items(tenant, promote.items) AS i
       LEFT JOIN unnest(done) AS d (id) ON d.id = i.id,
            LATERAL (SELECT CASE WHEN d.id IS NOT NULL THEN 'promoted' WHEN i.status = 'active' THEN 'unchanged' ELSE 'refused' END,
-                           CASE WHEN i.status IS NULL THEN 'NOT_FOUND' WHEN i.status = 'inactive' THEN 'INACTIVE' END) AS r (result, code);
+                           CASE WHEN i.status IS NULL THEN 'not_found' WHEN i.status = 'inactive' THEN 'inactive' END) AS r (result, code);
     RETURN execreport._decision(tenant, 'promote', results, scenarios);
 END
 $$;
@@ -328,9 +328,9 @@ COMMENT ON FUNCTION execreport.promote(jsonb) IS
 list_incubated() gives them; of any scenarios of the tenant. A scenario none of whose entities waits any more is incubated.
 Promoted roles get their archetype from the part of people: E above 70 per cent, T above 40, else O.
 Returns {accepted, promoted, unchanged, refused, remaining, scenarios: [{scenarioId, status, remaining}], items: [{type, id,
-name, result, code, reason}]}; result: promoted, unchanged (it was active), refused (NOT_FOUND, INACTIVE). accepted is false,
+name, result, code, reason}]}; result: promoted, unchanged (it was active), refused (not_found, inactive). accepted is false,
 with code and errors [{path, message}], when every item is refused, and when the caller may not decide about all of
-them (FORBIDDEN; then nothing changes). For operators, and for editors who created the scenarios. What is promoted and what
+them (forbidden; then nothing changes). For operators, and for editors who created the scenarios. What is promoted and what
 is refused is audited, item by item.
 Errors: 42501 for whoever works for no tenant; 22004, 22023 items that are no such list, by path; PT503 in maintenance.
 Example: SELECT execreport.promote(execreport.scenario_document(s.id) -> ''incubated'') FROM execreport.scenarios AS s;';
@@ -342,9 +342,9 @@ DECLARE
 BEGIN
     INSERT INTO execreport.audit_logs (tenant_id, action, entity_type, entity_id, reason, metadata)
     SELECT tenant, operation || '_refused', i.type, i.id::text, message,
-           jsonb_build_object('code', 'FORBIDDEN', 'scenarioId', i.scenario_id)
+           jsonb_build_object('code', 'forbidden', 'scenarioId', i.scenario_id)
       FROM execreport._incubation_items(tenant, items) AS i;
-    RETURN jsonb_build_object('accepted', false, 'code', 'FORBIDDEN', 'errors',
+    RETURN jsonb_build_object('accepted', false, 'code', 'forbidden', 'errors',
                jsonb_build_array(jsonb_build_object('path', 'items', 'message', message)));
 END
 $$;
@@ -386,7 +386,7 @@ $$;
 COMMENT ON FUNCTION execreport.promote_all(uuid) IS
 'Makes everything active that a scenario discovered and that is in incubation. Returns {accepted, scenarioId, status,
 promoted, counts: {capability, competency, skill, role}, remaining}; calling it again promotes nothing more. A caller who may
-not gets {accepted: false, code: FORBIDDEN, errors}, an unknown scenario NOT_FOUND; both are audited. For operators and for
+not gets {accepted: false, code: forbidden, errors}, an unknown scenario not_found; both are audited. For operators and for
 the editor who created the scenario.
 Errors: 42501 for whoever works for no tenant; 22004 for NULL; PT503 in maintenance.
 Example: SELECT execreport.promote_all(id) ->> ''promoted'' FROM execreport.scenarios WHERE status = ''incubating'';';
@@ -422,7 +422,7 @@ BEGIN
     PERFORM FROM execreport._scenarios AS s WHERE s.tenant_id = tenant AND s.id = ANY (scenarios) ORDER BY s.id FOR NO KEY UPDATE;
     FOREACH kind IN ARRAY ARRAY['capability', 'competency', 'skill', 'role'] LOOP
         EXECUTE format('SELECT array_agg(l.id) FROM (SELECT e.id FROM execreport.%I AS e
-                         WHERE e.tenant_id = $1 AND e.id = ANY ($2) AND e.status = ''in_incubation'' ORDER BY e.id FOR UPDATE) AS l',
+                         WHERE e.tenant_id = $1 AND e.id = ANY ($2) AND e.status = ''in_incubation'' ORDER BY e.name_key FOR UPDATE) AS l',
                        execreport._table_of(kind))
            INTO locked USING tenant, ARRAY(SELECT i.id FROM execreport._incubation_items(tenant, reject.items) AS i WHERE i.type = kind);
         waiting := waiting || locked;
@@ -468,19 +468,19 @@ BEGIN
     gone := ARRAY(SELECT w.id FROM unnest(waiting) AS w (id) EXCEPT SELECT k.id FROM unnest(kept) AS k (id));
 
     SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('type', i.type, 'id', i.id, 'name', i.name, 'result', r.result,
-               'code', r.code, 'reason', CASE r.code WHEN 'NOT_FOUND' THEN format('the tenant has no such %s', i.type)
-                                                     WHEN 'ACTIVE' THEN 'it is in the catalogue'
-                                                     WHEN 'IN_USE' THEN 'another scenario uses it'
-                                                     WHEN 'HAS_PARTS' THEN 'parts of it stay, so it is kept as inactive' END)) ORDER BY i.number), '[]')
+               'code', r.code, 'reason', CASE r.code WHEN 'not_found' THEN format('the tenant has no such %s', i.type)
+                                                     WHEN 'active' THEN 'it is in the catalogue'
+                                                     WHEN 'in_use' THEN 'another scenario uses it'
+                                                     WHEN 'has_parts' THEN 'parts of it stay, so it is kept as inactive' END)) ORDER BY i.number), '[]')
       INTO results
       FROM execreport._incubation_items(tenant, reject.items) AS i
       LEFT JOIN unnest(gone) AS g (id) ON g.id = i.id
       LEFT JOIN unnest(kept) AS k (id) ON k.id = i.id,
            LATERAL (SELECT CASE WHEN g.id IS NOT NULL THEN 'deleted' WHEN k.id IS NOT NULL THEN 'deactivated'
                                 WHEN i.status = 'inactive' THEN 'unchanged' ELSE 'refused' END,
-                           CASE WHEN i.status IS NULL THEN 'NOT_FOUND' WHEN i.status = 'active' THEN 'ACTIVE'
-                                WHEN k.id IS NOT NULL THEN 'HAS_PARTS'
-                                WHEN i.status = 'in_incubation' AND g.id IS NULL THEN 'IN_USE' END) AS r (result, code);
+                           CASE WHEN i.status IS NULL THEN 'not_found' WHEN i.status = 'active' THEN 'active'
+                                WHEN k.id IS NOT NULL THEN 'has_parts'
+                                WHEN i.status = 'in_incubation' AND g.id IS NULL THEN 'in_use' END) AS r (result, code);
 
     INSERT INTO execreport.audit_logs (tenant_id, action, entity_type, entity_id, previous_value, new_value, metadata)
     SELECT tenant, 'reject', i.type, i.id::text, jsonb_build_object('status', i.status, 'name', i.name),
@@ -507,13 +507,13 @@ END
 $$;
 COMMENT ON FUNCTION execreport.reject(jsonb) IS
 'Takes out of the catalogue what a scenario discovered and nobody wants. items: as for promote(). Each is deleted with its
-links when only the scenario that discovered it has it; deactivated (HAS_PARTS) when parts of it stay that are not among
-the items, such as a capability''s competencies; refused when another scenario uses it (IN_USE), when it is active (ACTIVE)
-or the tenant does not have it (NOT_FOUND). A scenario none of whose entities waits any more is incubated.
+links when only the scenario that discovered it has it; deactivated (has_parts) when parts of it stay that are not among
+the items, such as a capability''s competencies; refused when another scenario uses it (in_use), when it is active (active)
+or the tenant does not have it (not_found). A scenario none of whose entities waits any more is incubated.
 Returns {accepted, rejected, unchanged, refused, remaining, scenarios: [{scenarioId, status, remaining}], items: [{type, id,
 name, result, code, reason}]}; result: deleted, deactivated, unchanged (it was inactive), refused. accepted is false, with
 code and errors [{path, message}], when every item is refused, and when the caller may not decide about all of them
-(FORBIDDEN; then nothing changes). For operators, and for editors who created the scenarios. Audited item by item.
+(forbidden; then nothing changes). For operators, and for editors who created the scenarios. Audited item by item.
 Errors: 42501 for whoever works for no tenant; 22004, 22023 items that are no such list, by path; 25000 unless READ COMMITTED;
 PT503 in maintenance.
 Example: SELECT execreport.reject(jsonb_agg(jsonb_build_object(''type'', l.type, ''id'', l.id)))
@@ -544,7 +544,7 @@ BEGIN
     IF locked.refusal IS NOT NULL THEN
         RETURN locked.refusal;
     ELSIF (locked.s).status = 'archived' THEN
-        RETURN execreport._refuse(tenant, 'approve', 'scenario', scenario::text, 'ARCHIVED', 'the scenario is archived');
+        RETURN execreport._refuse(tenant, 'approve', 'scenario', scenario::text, 'archived', 'the scenario is archived');
     END IF;
 
     SELECT coalesce(array_agg(t.id), '{}'), coalesce(array_agg(DISTINCT t.discovered_in) FILTER (WHERE t.discovered_in IS NOT NULL), '{}')
@@ -577,8 +577,8 @@ COMMENT ON FUNCTION execreport.approve_scenario(uuid) IS
 'Approves a scenario with its whole tree: what it discovered or links and what is in incubation becomes active, its capabilities
 and skills get the maturity established, the scenario is approved (approved_at, approved_by). What was rejected stays so.
 Returns {accepted, scenarioId, status, promoted, counts: {capability, competency, skill, role}, unchanged, approvedAt, approvedBy,
-remaining}; unchanged: it was approved before. A caller who may not gets {accepted: false, code: FORBIDDEN, errors}, an unknown
-scenario NOT_FOUND, an archived one ARCHIVED; these are audited, and so is each promotion and the approval. For operators and
+remaining}; unchanged: it was approved before. A caller who may not gets {accepted: false, code: forbidden, errors}, an unknown
+scenario not_found, an archived one archived; these are audited, and so is each promotion and the approval. For operators and
 for the editor who created the scenario.
 Errors: 42501 for whoever works for no tenant; 22004 for NULL; PT503 in maintenance.
 Example: SELECT execreport.approve_scenario(id) ->> ''status'' FROM execreport.scenarios WHERE status = ''incubated'';';

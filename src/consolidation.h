@@ -472,6 +472,8 @@ extern bool er_read_instant(ErText text, TimestampTz *instant);
 /* Normalises into the buffer, which the next call overwrites. */
 extern ErText er_normalise(ErTextBuffer *buffer, ErText text, Size room_before);
 extern bool er_is_blank(const char *text, uint32 len);
+/* Full case folding of one character into at most three; how many. */
+extern int	er_fold_character(unsigned int c, unsigned int *to);
 /* One hasher serves many fingerprints, which is three times faster than one for each. */
 extern void *er_fingerprint_begin(void);
 extern void er_fingerprint(void *hasher, ErText key, uint8 *fingerprint);

@@ -53,7 +53,6 @@ static Size normalise_unicode(ErTextBuffer *buffer, Size start, const char *byte
 static uint32 take_piece(const unsigned char **at, const unsigned char *end, pg_wchar *piece);
 static pg_wchar *normalise_piece(pg_wchar *piece);
 static pg_wchar *fold_piece(const pg_wchar *piece, bool *beyond_ascii);
-static int	fold_character(pg_wchar c, pg_wchar *to);
 static int	class_of(pg_wchar c);
 static bool take_digits(const char **at, const char *end, int count, int *number);
 
@@ -420,15 +419,15 @@ fold_piece(const pg_wchar *piece, bool *beyond_ascii)
 	count = 0;
 	for (; *piece != 0; piece++)
 	{
-		count += fold_character(*piece, folded + count);
+		count += er_fold_character(*piece, folded + count);
 		*beyond_ascii |= *piece >= 128;
 	}
 	folded[count] = 0;
 	return folded;
 }
 
-static int
-fold_character(pg_wchar c, pg_wchar *to)
+int
+er_fold_character(pg_wchar c, pg_wchar *to)
 {
 	int			low = 0;
 	int			high = lengthof(fold_ranges) - 1;

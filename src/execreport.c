@@ -24,6 +24,12 @@ static int	max_parallel_segments = 10;
 static int	max_active_schedules = 100;
 static int	min_schedule_interval = 3600;
 static int	max_submits_per_minute = 60;
+static int	max_capabilities = 10;
+static int	max_competencies = 10;
+static int	max_skills = 10;
+static int	max_roles = 20;
+static bool strict_validation = true;
+static int	chunk_retention_days = 30;
 
 void
 _PG_init(void)
@@ -70,5 +76,25 @@ _PG_init(void)
 	DefineCustomIntVariable("execreport.max_submits_per_minute",
 							"How many reports a user may submit within a minute.",
 							NULL, &max_submits_per_minute, 60, 1, 10000, PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* limits of validate_generation(), read in SQL */
+	DefineCustomIntVariable("execreport.max_capabilities",
+							"How many capabilities a generated scenario may have.",
+							NULL, &max_capabilities, 10, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_competencies",
+							"How many competencies a capability of a generated scenario may have.",
+							NULL, &max_competencies, 10, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_skills",
+							"How many skills a competency of a generated scenario may have.",
+							NULL, &max_skills, 10, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_roles",
+							"How many roles a generated scenario may have.",
+							NULL, &max_roles, 20, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("execreport.strict_validation",
+							 "Whether every capability of a generated scenario must have competencies, and these skills.",
+							 NULL, &strict_validation, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.chunk_retention_days",
+							"How long the pieces of a finished answer are kept apart.",
+							NULL, &chunk_retention_days, 30, 0, 36500, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 }
