@@ -63,7 +63,7 @@ DECLARE
         'competencies', current_setting('execreport.max_competencies')::integer,
         'skills', current_setting('execreport.max_skills')::integer,
         'roles', current_setting('execreport.max_roles')::integer);
-    strict   constant boolean := current_setting('execreport.strict_validation')::boolean;
+    whole    constant boolean := current_setting('execreport.strict_validation')::boolean;
     roles    jsonb := contract #> '{properties,suggested_roles}' || jsonb_build_object('maxItems', maximum -> 'roles');
     other    record;
 BEGIN
@@ -73,8 +73,8 @@ BEGIN
     FOR other IN VALUES ('{$defs,capability}'::text[], 'competencies'), ('{$defs,competency}', 'skills') LOOP
         contract := jsonb_set(contract, other.column1 || ARRAY['properties', other.column2],
             contract #> (other.column1 || ARRAY['properties', other.column2]) || jsonb_build_object('maxItems', maximum -> other.column2)
-            || CASE WHEN strict THEN '{"type": "array", "minItems": 1}' ELSE '{}'::jsonb END);
-        IF strict THEN
+            || CASE WHEN whole THEN '{"type": "array", "minItems": 1}' ELSE '{}'::jsonb END);
+        IF whole THEN
             contract := jsonb_set(contract, other.column1 || '{required}', jsonb_build_array('name', other.column2));
         END IF;
     END LOOP;
@@ -100,6 +100,11 @@ CREATE FUNCTION execreport._json_number(value jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(value) = 'number' THEN (value #>> '{}')::numeric END;
 COMMENT ON FUNCTION execreport._json_number(jsonb) IS 'The number, NULL for anything else.';
+
+CREATE FUNCTION execreport._percentage(value jsonb) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN execreport._json_number(value) BETWEEN 0 AND 100 THEN execreport._json_number(value) END;
+COMMENT ON FUNCTION execreport._percentage(jsonb) IS 'The number from 0 to 100, NULL for anything else.';
 
 CREATE FUNCTION execreport._json_text(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -140,7 +145,7 @@ COMMENT ON FUNCTION execreport._scenario_items(jsonb) IS
 the n of the capability or competency above. Whatever is no array has no items.';
 
 CREATE FUNCTION execreport._scenario_errors(document jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     contract jsonb := execreport._scenario_contract();
     result   jsonb;
@@ -277,7 +282,7 @@ BEGIN
     EXECUTE format($query$
         INSERT INTO %1$s (tenant_id, name_key, name, description, status, discovered_in)
         SELECT $1, m.key, m.name, m.description, 'in_incubation', $2
-          FROM (SELECT DISTINCT ON (u.key) u.key, u.name, u.description
+          FROM (SELECT DISTINCT ON (u.key COLLATE "C") u.key, u.name, u.description
                   FROM unnest($3, $4, $5) WITH ORDINALITY AS u (name, key, description, n)
                  WHERE u.key IS NOT NULL ORDER BY u.key COLLATE "C", u.n) AS m
         ON CONFLICT (tenant_id, name_key) DO NOTHING $query$, catalogue)
@@ -301,7 +306,7 @@ COMMENT ON FUNCTION execreport._level_report(integer, integer, integer, integer)
 'Every mention counts once: it made an entity, or brought a rejected one back, or linked one that was there, or did nothing.';
 
 CREATE FUNCTION execreport._import_scenario(tenant integer, scenario uuid, document jsonb) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     level   record;
     item    record;
@@ -393,8 +398,8 @@ BEGIN
            CASE WHEN f.human > 70 THEN 'E' WHEN f.human > 40 THEN 'T' WHEN f.human IS NOT NULL THEN 'O' END
       FROM unnest(level.ids, item.external_ids, item.items) WITH ORDINALITY AS u (id, external_id, item, n),
            LATERAL (SELECT u.item -> 'talent_composition' AS talent) AS t,
-           LATERAL (SELECT least(greatest(execreport._json_number(t.talent -> 'human_percentage'), 0), 100) AS human,
-                           least(greatest(execreport._json_number(t.talent -> 'synthetic_percentage'), 0), 100) AS synthetic) AS f
+           LATERAL (SELECT execreport._percentage(t.talent -> 'human_percentage') AS human,
+                           execreport._percentage(t.talent -> 'synthetic_percentage') AS synthetic) AS f
      WHERE u.id IS NOT NULL
      ORDER BY u.id, u.n
     ON CONFLICT DO NOTHING;
@@ -436,7 +441,7 @@ BEGIN ATOMIC
                                      WHEN 'object' THEN execreport._json_text(_entity_fields.item -> 'name') END),
            execreport._json_text(_entity_fields.item -> 'description'),
            pg_catalog.left(execreport._json_text(_entity_fields.item -> 'id'), 191),
-           coalesce(least(greatest(execreport._json_number(_entity_fields.item -> 'required_level'), 1), 5)::integer, 3);
+           least(greatest(coalesce(execreport._json_number(_entity_fields.item -> 'required_level'), 3), 1), 5)::integer;
 END;
 COMMENT ON FUNCTION execreport._entity_fields(jsonb) IS
 'What a mention says: an object, or a name alone. NULL where it says nothing; a level is 1 to 5, 3 when it is not said.';
