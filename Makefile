@@ -41,7 +41,7 @@ EXTRA_CLEAN = $(DATA_built) $(wildcard src/*.gcda src/*.gcno)
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-ours = setup demo demo-psql demo-clean check coverage lint bench
+ours = setup demo demo-psql demo-clean check coverage lint bench scenario-backfill
 .PHONY: $(ours)
 
 ifneq ($(filter $(ours),$(MAKECMDGOALS)),)
@@ -59,6 +59,8 @@ lint:
 	@test/lint
 bench:
 	@bench/run $(BENCH)
+scenario-backfill:
+	@test/scenario_backfill
 else
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 REGRESS = $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))
