@@ -41,7 +41,7 @@ BEGIN
         BEGIN
             document := content::jsonb;
         EXCEPTION WHEN OTHERS THEN
-            errors := jsonb_build_array(jsonb_build_object('path', place, 'message', format('is not JSON: %s', left(SQLERRM, 200))));
+            errors := jsonb_build_array(jsonb_build_object('path', coalesce(nullif(place, ''), '$'), 'message', format('is not JSON: %s', left(SQLERRM, 200))));
             document := NULL;
             RETURN;
         END;
@@ -80,6 +80,10 @@ BEGIN
     END LOOP;
     contract := jsonb_set(contract, '{$defs,name}', contract #> '{$defs,name}' || '{"maxLength": 255}');
     contract := jsonb_set(contract, '{$defs,skill}', contract #> '{$defs,skill}' || '{"maxLength": 255}');
+    FOR other IN VALUES ('{properties,scenario_metadata}'::text[]), ('{$defs,capability}'), ('{$defs,competency}'), ('{$defs,skill}'), ('{$defs,role}') LOOP
+        contract := jsonb_set(contract, other.column1 || '{properties,description,maxLength}', '20000');
+    END LOOP;
+    contract := jsonb_set(contract, '{properties,scenario_metadata,properties,scenario_type,maxLength}', '100');
     -- spelled twice: what is left of the other spelling has no place
     FOR other IN VALUES ('{properties}'::text[], '{escenario,scenarioMetadata,capacidades,roles_sugeridos,suggestedRoles}'::text[]),
                         ('{properties,scenario_metadata,properties}', '{nombre,descripcion,descripción,horizonMonths,scenarioType}'),
@@ -154,7 +158,8 @@ DECLARE
 BEGIN
     IF NOT execreport.json_matches_schema(contract, document) THEN
         SELECT jsonb_agg(jsonb_build_object(
-                   'path', ltrim(CASE e.keyword WHEN 'required' THEN p.path || '.' || substring(e.message FROM '"(.*)"') ELSE p.path END, '.'),
+                   'path', coalesce(nullif(ltrim(CASE e.keyword WHEN 'required' THEN p.path || '.' || substring(e.message FROM '"(.*)"')
+                                                                ELSE p.path END, '.'), ''), '$'),
                    'message', CASE WHEN e.keyword = 'required' THEN 'is missing'
                                    WHEN e.keyword = 'enum' THEN e.message || ': ' || left((contract #> string_to_array(substr(e.schema_path, 2), '/'))::text, 200)
                                    WHEN contract #> string_to_array(substr(e.schema_path, 2), '/') = 'false' THEN 'is given in two spellings'
@@ -247,7 +252,7 @@ DECLARE
     problems   jsonb;
 BEGIN
     IF generation.status <> 'complete' THEN
-        problems := jsonb_build_array(jsonb_build_object('path', '', 'message', format('the generation is %s, not complete', generation.status)));
+        problems := jsonb_build_array(jsonb_build_object('path', 'status', 'message', format('the generation is %s, not complete', generation.status)));
     ELSE
         problems := (execreport._judge_response(generation.response)).errors;
     END IF;
@@ -256,7 +261,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport.validate_generation(uuid) IS
 'Is the answer a scenario that can be imported: {valid, errors: [{path, message}]}, with all problems. path as in
-capabilities[0].competencies[1].skills[2].name; "" is the whole document. The answer may be the scenario itself or have it
+capabilities[0].competencies[1].skills[2].name; $ is the whole document. The answer may be the scenario itself or have it
 in content, as an object or as JSON in a text, also between ``` fences. Keys may be Spanish (escenario, nombre, capacidades,
 competencias, habilidades ...) or in camelCase; paths name the English ones. It is held to the contract
 generated-scenario, at most execreport.max_capabilities (10), max_competencies (10 each), max_skills (10 each) and
@@ -271,6 +276,9 @@ Example: SELECT execreport.validate_generation(id) FROM execreport.scenario_gene
 CREATE FUNCTION execreport._import_level(tenant integer, scenario uuid, catalogue regclass, names text[], keys text[],
     descriptions text[], OUT ids uuid[], OUT created integer, OUT updated integer)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    added integer;
+    gone  integer;
 BEGIN
     -- what was rejected once and is proposed again comes back into incubation; everything else that is there stays as it is
     EXECUTE format($query$
@@ -279,20 +287,31 @@ BEGIN
          WHERE e.tenant_id = $1 AND e.name_key = k.k AND e.status = 'inactive' $query$, catalogue)
       USING tenant, scenario, names, keys;
     GET DIAGNOSTICS updated = ROW_COUNT;
-    EXECUTE format($query$
-        INSERT INTO %1$s (tenant_id, name_key, name, description, status, discovered_in)
-        SELECT $1, m.key, m.name, m.description, 'in_incubation', $2
-          FROM (SELECT DISTINCT ON (u.key COLLATE "C") u.key, u.name, u.description
-                  FROM unnest($3, $4, $5) WITH ORDINALITY AS u (name, key, description, n)
-                 WHERE u.key IS NOT NULL ORDER BY u.key COLLATE "C", u.n) AS m
-        ON CONFLICT (tenant_id, name_key) DO NOTHING $query$, catalogue)
-      USING tenant, scenario, names, keys, descriptions;
-    GET DIAGNOSTICS created = ROW_COUNT;
-    EXECUTE format($query$
-        SELECT array_agg(e.id ORDER BY u.n)
-          FROM unnest($2) WITH ORDINALITY AS u (key, n)
-          LEFT JOIN %1$s AS e ON e.tenant_id = $1 AND e.name_key = u.key $query$, catalogue)
-       INTO ids USING tenant, keys;
+    created := 0;
+    LOOP
+        EXECUTE format($query$
+            INSERT INTO %1$s (tenant_id, name_key, name, description, status, discovered_in)
+            SELECT $1, m.key, m.name, m.description, 'in_incubation', $2
+              FROM (SELECT DISTINCT ON (u.key COLLATE "C") u.key, u.name, u.description
+                      FROM unnest($3, $4, $5) WITH ORDINALITY AS u (name, key, description, n)
+                     WHERE u.key IS NOT NULL ORDER BY u.key COLLATE "C", u.n) AS m
+            ON CONFLICT (tenant_id, name_key) DO NOTHING $query$, catalogue)
+          USING tenant, scenario, names, keys, descriptions;
+        GET DIAGNOSTICS added = ROW_COUNT;
+        created := created + added;
+        -- what was there must not go before it is linked
+        EXECUTE format($query$
+            SELECT FROM %1$s AS e
+             WHERE e.tenant_id = $1 AND e.discovered_in IS DISTINCT FROM $2 AND e.name_key IN (SELECT k FROM unnest($3) AS k)
+             ORDER BY e.name_key FOR KEY SHARE $query$, catalogue)
+          USING tenant, scenario, keys;
+        EXECUTE format($query$
+            SELECT array_agg(e.id ORDER BY u.n), count(*) FILTER (WHERE u.key IS NOT NULL AND e.id IS NULL)
+              FROM unnest($2) WITH ORDINALITY AS u (key, n)
+              LEFT JOIN %1$s AS e ON e.tenant_id = $1 AND e.name_key = u.key $query$, catalogue)
+           INTO ids, gone USING tenant, keys;
+        EXIT WHEN gone = 0;    -- else somebody deleted one that we had found
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION execreport._import_level(integer, uuid, regclass, text[], text[], text[]) IS
@@ -454,11 +473,18 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO execreport.import_audit (tenant_id, generation_id, scenario_id, import, result, errors, report)
-    VALUES (tenant, generation, scenario, _import_attempt.import, _import_attempt.result, _import_attempt.errors, _import_attempt.report);
+    VALUES (tenant, generation, scenario, _import_attempt.import, _import_attempt.result,
+            CASE WHEN jsonb_array_length(_import_attempt.errors) <= 100 THEN _import_attempt.errors
+                 ELSE (SELECT jsonb_agg(e.error ORDER BY e.n) FROM jsonb_array_elements(_import_attempt.errors) WITH ORDINALITY AS e (error, n) WHERE e.n <= 100)
+                      || jsonb_build_object('path', '$', 'message', format('and %s problems more', jsonb_array_length(_import_attempt.errors) - 100)) END,
+            _import_attempt.report);
+    IF _import_attempt.import THEN
+        PERFORM execreport._metric_add(tenant, 'scenario_imports_total', jsonb_build_object('result', _import_attempt.result));
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION execreport._import_attempt(integer, uuid, uuid, boolean, text, jsonb, jsonb) IS
-'Notes an attempt in import_audit and in the counter scenario_imports_total.';
+'Notes an attempt in import_audit, with its first 100 errors, and one to import in the counter scenario_imports_total.';
 
 CREATE FUNCTION execreport._create_scenario(generation execreport._scenario_generations, document jsonb) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -507,10 +533,10 @@ BEGIN
 
     IF generation.status <> 'complete' THEN
         code := 'not_complete';
-        problems := jsonb_build_array(jsonb_build_object('path', '', 'message', format('the generation is %s, not complete', generation.status)));
+        problems := jsonb_build_array(jsonb_build_object('path', 'status', 'message', format('the generation is %s, not complete', generation.status)));
     ELSIF feed AND NOT execreport.is_flag_enabled(tenant, 'import_generation', execreport.current_user_id()) THEN
         code := 'skipped_feature_flag';
-        problems := jsonb_build_array(jsonb_build_object('path', '', 'message', 'the flag import_generation is off'));
+        problems := jsonb_build_array(jsonb_build_object('path', 'flags.import_generation', 'message', 'the flag is off'));
     ELSE
         BEGIN
             IF execreport.is_flag_enabled(tenant, 'validate_llm_response', execreport.current_user_id()) THEN
@@ -527,7 +553,7 @@ BEGIN
             END IF;
         EXCEPTION WHEN OTHERS THEN
             code := 'validation_error';
-            problems := jsonb_build_array(jsonb_build_object('path', '', 'message', SQLERRM, 'sqlstate', SQLSTATE));
+            problems := jsonb_build_array(jsonb_build_object('path', '$', 'message', SQLERRM, 'sqlstate', SQLSTATE));
         END;
     END IF;
 
@@ -559,7 +585,7 @@ BEGIN
             code := 'failed';
             scenario := generation.scenario_id;
             report := NULL;
-            problems := jsonb_build_array(jsonb_build_object('path', '', 'message', SQLERRM, 'sqlstate', SQLSTATE));
+            problems := jsonb_build_array(jsonb_build_object('path', '$', 'message', SQLERRM, 'sqlstate', SQLSTATE));
         END;
     END IF;
 

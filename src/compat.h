@@ -40,4 +40,12 @@ extern PGDLLEXPORT void _PG_init(void);
 #define er_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* From 15 on, shared memory is asked for in a hook; before, while the library is preloaded. */
+#if PG_VERSION_NUM >= 150000
+#define er_on_shmem_request(previous, hook) ((previous) = shmem_request_hook, shmem_request_hook = (hook))
+#else
+typedef void (*shmem_request_hook_type) (void);
+#define er_on_shmem_request(previous, hook) ((void) (previous), (hook) ())
+#endif
+
 #endif							/* ER_COMPAT_H */

@@ -9,7 +9,10 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
+
 #include "flags.h"
+#include "metrics.h"
 
 PG_MODULE_MAGIC;
 
@@ -96,5 +99,19 @@ _PG_init(void)
 	DefineCustomIntVariable("execreport.chunk_retention_days",
 							"How long the pieces of a finished answer are kept apart.",
 							NULL, &chunk_retention_days, 30, 0, 36500, PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* shared memory has one size; without it the settings are there and change nothing */
+	DefineCustomIntVariable("execreport.max_series",
+							"How many series the metrics have room for.",
+							"A series is one set of labels of one tenant. Each takes about 100 bytes for each of execreport.metric_slices.",
+							&er_max_series, 1000, 4, 100000,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.metric_slices",
+							"How many minutes the metrics can look back.",
+							NULL, &er_metric_slices, 120, 2, 1440,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
+
+	if (process_shared_preload_libraries_in_progress)
+		er_metrics_init();
 }
