@@ -46,7 +46,7 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN pg_catalog.array_position(ARRAY['capability', 'competency', 'skill', 'role'], type);
 
 CREATE FUNCTION execreport.list_incubated(scenario_id uuid)
-RETURNS TABLE (type text, id uuid, name text, description text, discovered_at timestamptz, similar jsonb)
+RETURNS TABLE (type text, id uuid, name text, description text, discovered_at timestamptz, similarities jsonb)
 LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tenant constant integer := execreport.current_tenant();
@@ -88,7 +88,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport.list_incubated(uuid) IS
 'What a scenario discovered and nobody has promoted or rejected yet: capabilities, competencies, skills, roles, each in the
-order of discovery. similar: up to three entities of the same type, active or in incubation, whose names are more than 0.75
+order of discovery. similarities: up to three entities of the same type, active or in incubation, whose names are more than 0.75
 alike: [{id, name, status, similarity, marked}]; marked: above 0.90, roles above 0.85. similarity: the trigrams that two
 names share by those that either has, as pg_trgm measures it, whatever the case and punctuation. No rows when nothing waits,
 and for an unknown scenario.
@@ -517,7 +517,7 @@ code and errors [{path, message}], when every item is refused, and when the call
 Errors: 42501 for whoever works for no tenant; 22004, 22023 items that are no such list, by path; 25000 unless READ COMMITTED;
 PT503 in maintenance.
 Example: SELECT execreport.reject(jsonb_agg(jsonb_build_object(''type'', l.type, ''id'', l.id)))
-FROM execreport.scenarios AS s, execreport.list_incubated(s.id) AS l WHERE l.similar @> ''[{"marked": true}]'';';
+FROM execreport.scenarios AS s, execreport.list_incubated(s.id) AS l WHERE l.similarities @> ''[{"marked": true}]'';';
 
 CREATE FUNCTION execreport.approve_scenario(id uuid) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -646,7 +646,7 @@ BEGIN ATOMIC
           FROM execreport.roles AS r WHERE r.scenario_id = scenario_document.id),
     incubated AS (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('type', l.type, 'id', l.id, 'name', l.name, 'description', l.description,
-                   'discoveredAt', execreport._instant_text(l.discovered_at), 'similar', l.similar)
+                   'discoveredAt', execreport._instant_text(l.discovered_at), 'similarities', l.similarities)
                    ORDER BY execreport._type_order(l.type), l.id) AS list
           FROM execreport.list_incubated(scenario_document.id) AS l)
     SELECT pg_catalog.jsonb_build_object(
@@ -669,6 +669,6 @@ COMMENT ON FUNCTION execreport.scenario_document(uuid) IS
 confidence, impactAnalysis, assumptions, sourceGenerationId, acceptedPrompt, acceptedPromptRedacted, acceptedPromptMetadata,
 createdBy, createdAt, updatedAt, approvedAt, approvedBy, capabilities: [{…, competencies: [{…, skills: […]}]}], roles: [{…,
 keyCompetencies: [ids]}], incubated}. incubated: what the scenario discovered and what waits for promote() or reject(), which
-take it as it is: [{type, id, name, description, discoveredAt, similar}], as list_incubated() gives it. acceptedPrompt and
+take it as it is: [{type, id, name, description, discoveredAt, similarities}], as list_incubated() gives it. acceptedPrompt and
 acceptedPromptMetadata are null but for the creator and admins. NULL when there is no such scenario.
 Example: SELECT execreport.scenario_document(id) -> ''incubated'' FROM execreport.scenarios;';
