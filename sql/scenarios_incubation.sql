@@ -320,6 +320,7 @@ BEGIN
       LEFT JOIN unnest(done) AS d (id) ON d.id = i.id,
            LATERAL (SELECT CASE WHEN d.id IS NOT NULL THEN 'promoted' WHEN i.status = 'active' THEN 'unchanged' ELSE 'refused' END,
                            CASE WHEN i.status IS NULL THEN 'not_found' WHEN i.status = 'inactive' THEN 'inactive' END) AS r (result, code);
+    PERFORM execreport._require_same_scenarios(tenant, promote.items, scenarios);
     RETURN execreport._decision(tenant, 'promote', results, scenarios);
 END
 $$;
@@ -334,6 +335,18 @@ them (forbidden; then nothing changes). For operators, and for editors who creat
 is refused is audited, item by item.
 Errors: 42501 for whoever works for no tenant; 22004, 22023 items that are no such list, by path; PT503 in maintenance.
 Example: SELECT execreport.promote(execreport.scenario_document(s.id) -> ''incubated'') FROM execreport.scenarios AS s;';
+
+CREATE FUNCTION execreport._require_same_scenarios(tenant integer, items jsonb, scenarios uuid[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM execreport._incubation_items(tenant, items) AS i WHERE i.scenario_id <> ALL (scenarios)) THEN
+        RAISE EXCEPTION 'an import has brought one of the items back meanwhile'
+            USING ERRCODE = '40001', HINT = 'Look at list_incubated() and try again.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION execreport._require_same_scenarios(integer, jsonb, uuid[]) IS
+'Error 40001 when, now that they are locked, items belong to a scenario that the caller was not judged by.';
 
 CREATE FUNCTION execreport._refuse_items(tenant integer, operation text, items jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -427,6 +440,8 @@ BEGIN
            INTO locked USING tenant, ARRAY(SELECT i.id FROM execreport._incubation_items(tenant, reject.items) AS i WHERE i.type = kind);
         waiting := waiting || locked;
     END LOOP;
+
+    PERFORM execreport._require_same_scenarios(tenant, reject.items, scenarios);
 
     -- whoever wanted to link one of them now waits; what was linked before, these statements see
     used := ARRAY(
