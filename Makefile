@@ -12,7 +12,7 @@ SQL_PARTS = schema \
 	access \
 	lookback segmentation recurrence json_schema \
 	contracts contracts_builtin \
-	metrics \
+	metrics events notifications \
 	consolidation \
 	flags \
 	configurations exec_reports master_reports \
@@ -20,6 +20,7 @@ SQL_PARTS = schema \
 	backfill backfill_queue schedules \
 	scenarios scenarios_accept scenarios_incubation scenarios_backfill \
 	report_builder report_builder_plan report_builder_submit \
+	maintenance \
 	help
 
 OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
@@ -33,7 +34,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation_state.o \
 	metrics.o metrics_attempts.o metrics_save.o metrics_text.o metrics_window.o \
 	flags.o flags_setting.o \
-	spelling.o exec_reports.o exec_reports_create.o \
+	spelling.o exec_reports.o exec_reports_create.o events.o maintenance.o worker.o \
 	scenarios.o redact.o similarity.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)

@@ -33,6 +33,7 @@
 #include "utils/uuid.h"
 
 #include "json_schema.h"
+#include "maintenance.h"
 #include "session_cache.h"
 #include "tenancy.h"
 
@@ -111,6 +112,7 @@ er_create_exec_report(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	er_require_tenant_persona(tenant_id, ER_EDITOR);
+	er_refuse_in_maintenance(tenant_id);
 	if (!create_report(fcinfo, tenant_id, &result))
 		result = create_in_full(fcinfo->args);
 	PG_RETURN_DATUM(result);

@@ -11,8 +11,10 @@
 
 #include "miscadmin.h"
 
+#include "events.h"
 #include "flags.h"
 #include "metrics.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -21,6 +23,8 @@ char	   *er_user_id = NULL;
 int			er_data_lag_days = 0;
 char	   *er_feature_flags = NULL;
 bool		er_json_schema_format_assertion = false;
+
+int			er_notify_mode = ER_NOTIFY_WORKER;
 
 static int	max_concurrent_backfills = 5;
 static int	max_parallel_segments = 10;
@@ -33,6 +37,18 @@ static int	max_skills = 10;
 static int	max_roles = 20;
 static bool strict_validation = true;
 static int	chunk_retention_days = 30;
+
+static int	event_retention = 3 * 24 * 3600;
+static int	notification_retention = 30 * 24 * 3600;
+static int	max_notifications_per_hour = 60;
+static int	submission_retention = 90 * 24 * 3600;
+
+static const struct config_enum_entry notify_modes[] = {
+	{"commit", ER_NOTIFY_COMMIT, false},
+	{"worker", ER_NOTIFY_WORKER, false},
+	{"off", ER_NOTIFY_OFF, false},
+	{NULL, 0, false}
+};
 
 void
 _PG_init(void)
@@ -110,8 +126,40 @@ _PG_init(void)
 							"How many minutes the metrics can look back.",
 							NULL, &er_metric_slices, 120, 2, 1440,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomEnumVariable("execreport.notify_mode",
+							 "Who rings the bell execreport_events when there are new events.",
+							 "commit: each transaction that emits; worker: the background worker, and each transaction where none runs; off: nobody.",
+							 &er_notify_mode, ER_NOTIFY_WORKER, notify_modes,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* what tick() removes, and what is held back; read in SQL */
+	DefineCustomIntVariable("execreport.event_retention",
+							"How long events are kept.",
+							NULL, &event_retention, 3 * 24 * 3600, 60, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.notification_retention",
+							"How long notifications are kept after they were sent or given up.",
+							NULL, &notification_retention, 30 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.submission_retention",
+							"How long submitted reports are kept that neither run nor are scheduled any more.",
+							NULL, &submission_retention, 90 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.max_notifications_per_hour",
+							"How many notifications below severity high a channel of a tenant gets within an hour.",
+							"Further ones are held back and counted in the daily digest.",
+							&max_notifications_per_hour, 60, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("execreport.databases",
+							   "The databases whose tick() the background worker calls.",
+							   "A list of names. It takes effect where the library is in shared_preload_libraries.",
+							   &er_worker_databases, "",
+							   PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.naptime",
+							"How long the background worker waits between two ticks.",
+							NULL, &er_worker_naptime, 10, 1, 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 
 	if (process_shared_preload_libraries_in_progress)
+	{
 		er_metrics_init();
+		er_worker_init();
+	}
 }
