@@ -19,7 +19,7 @@ SQL_PARTS = schema \
 	configurations exec_reports report_epochs master_reports \
 	workflows \
 	backfill backfill_queue schedules \
-	scenarios scenarios_accept \
+	scenarios scenarios_accept scenarios_incubation scenarios_backfill \
 	report_builder report_builder_plan report_builder_submit \
 	health guards rollback deployment \
 	rollout rollout_phases rollout_status \
@@ -39,7 +39,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	flags.o flags_cache.o flags_names.o flags_setting.o flags_hash.o flags_match.o flags_compile.o flags_context.o \
 	flags_decide.o flags_asked.o flags_openfeature.o \
 	spelling.o exec_reports.o exec_reports_create.o events.o maintenance.o worker.o \
-	health.o rollback.o scenarios.o redact.o)
+	health.o rollback.o scenarios.o redact.o similarity.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
@@ -48,7 +48,7 @@ EXTRA_CLEAN = $(DATA_built) $(wildcard src/*.gcda src/*.gcno)
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-ours = setup demo demo-psql demo-clean check coverage lint bench
+ours = setup demo demo-psql demo-clean check coverage lint bench scenario-backfill
 .PHONY: $(ours)
 
 ifneq ($(filter $(ours),$(MAKECMDGOALS)),)
@@ -66,6 +66,8 @@ lint:
 	@test/lint
 bench:
 	@bench/run $(BENCH)
+scenario-backfill:
+	@test/scenario_backfill
 else
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 REGRESS = $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))

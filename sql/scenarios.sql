@@ -196,6 +196,7 @@ CREATE TABLE execreport.competency_skills (
     external_id    text,
     required_level integer NOT NULL DEFAULT 3 CHECK (required_level BETWEEN 1 AND 5),
     weight         integer NOT NULL DEFAULT 10 CHECK (weight BETWEEN 1 AND 100),
+    maturity       text CHECK (maturity <> ''),
     created_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, scenario_id, competency_id, skill_id)
 );
@@ -347,7 +348,7 @@ COMMENT ON VIEW execreport.competencies IS
 
 CREATE VIEW execreport.skills WITH (security_barrier) AS
 SELECT e.tenant_id, e.id, l.scenario_id, l.competency_id, e.name, e.description, e.category, e.status,
-       e.discovered_in AS discovered_in_scenario_id, l.external_id, l.required_level, l.weight, e.created_at, e.updated_at
+       e.discovered_in AS discovered_in_scenario_id, l.external_id, l.required_level, l.weight, l.maturity, e.created_at, e.updated_at
   FROM execreport._skills AS e
   LEFT JOIN execreport.competency_skills AS l ON l.tenant_id = e.tenant_id AND l.skill_id = e.id
  WHERE e.tenant_id = (SELECT execreport.current_tenant());
