@@ -86,9 +86,7 @@ DECLARE
     moment timestamptz := coalesce(_create_exec_report.executed_at, now());
     result execreport.exec_reports;
 BEGIN
-    IF NOT execreport.is_flag_enabled(tenant, 'execReportsEnabled', execreport.current_user_id()) THEN
-        PERFORM execreport._require_flag(tenant, 'execReportsEnabled', execreport.current_user_id());
-    END IF;
+    PERFORM execreport._require_flag(tenant, 'execReportsEnabled', execreport.current_user_id(), _create_exec_report.configuration_id);
     IF execreport._exec_report_fits(_create_exec_report.output, _create_exec_report.playbook_result) IS NOT TRUE THEN
         PERFORM execreport._refuse_exec_documents(_create_exec_report.output, _create_exec_report.playbook_result);
     END IF;
@@ -271,7 +269,9 @@ COMMENT ON FUNCTION execreport._jsonb_array(jsonb[]) IS
 CREATE FUNCTION execreport.exec_report_document(id text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id(),
+        (SELECT r.configuration_id FROM execreport.exec_reports AS r
+          WHERE r.tenant_id = (SELECT execreport.current_tenant()) AND r.id = exec_report_document.id));
     SELECT execreport._exec_report_document(r.id, r.module_id, r.configuration_id, r.context_version, r.context_hash,
                execreport._instant_text(r.executed_at), r.output, execreport._whole_playbook_result(r.playbook_result))
       FROM execreport.exec_reports AS r
@@ -286,7 +286,8 @@ Example: SELECT execreport.exec_report_document(''exec-keyword-gap-1'');';
 CREATE FUNCTION execreport.exec_reports_response(configuration_id integer, context_version integer DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id(),
+        exec_reports_response.configuration_id);
     SELECT pg_catalog.jsonb_build_object('execReports', coalesce(execreport._jsonb_array(pg_catalog.array_agg(
                execreport._exec_report_document(r.id, r.module_id, r.configuration_id, r.context_version, r.context_hash,
                    execreport._instant_text(r.executed_at), r.output, execreport._whole_playbook_result(r.playbook_result))
@@ -306,7 +307,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tenant   integer := execreport._require_persona('editor');
-    enabled  boolean := execreport.is_flag_enabled(tenant, 'execReportsEnabled', execreport.current_user_id());
+    enabled  boolean := execreport._flag_enabled(tenant, 'execReportsEnabled', execreport.current_user_id(),
+                                                 record_module_execution.configuration_id);
     playbook jsonb := coalesce(record_module_execution.playbook_result, '{}');
     hash     text;
     report   text;

@@ -91,6 +91,7 @@ DECLARE
     context     execreport.configurations;
     report_ids  text[];
     oldest      timestamptz;
+    epoch       bigint;
     freshness   text;
     digest      text;
     before      execreport.master_reports;
@@ -98,12 +99,13 @@ DECLARE
     documents   jsonb;
     report      jsonb;
 BEGIN
-    IF NOT execreport.is_flag_enabled(tenant, 'masterReportsEnabled', caller) THEN
-        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', caller);
-    END IF;
+    PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', caller, generate_master_report.configuration_id);
     features := jsonb_build_object(
-        'consolidationEnabled', execreport.is_flag_enabled(tenant, 'consolidationEnabled', caller),
-        'councilSynthesisEnabled', execreport.is_flag_enabled(tenant, 'councilSynthesisEnabled', caller));
+        'consolidationEnabled',
+        execreport._flag_enabled(tenant, 'consolidationEnabled', caller, generate_master_report.configuration_id),
+        'councilSynthesisEnabled',
+        execreport._flag_enabled(tenant, 'councilSynthesisEnabled', caller, generate_master_report.configuration_id));
+    PERFORM execreport._attempt_begin('master', '');
     IF (moment >= '0001-01-01 00:00Z' AND moment < '10000-01-01 00:00Z') IS NOT TRUE THEN
         RAISE EXCEPTION 'as_of is out of range'
             USING ERRCODE = '22008', DETAIL = format('It is %s; it may be in the years 1 to 9999.', moment);
@@ -123,7 +125,9 @@ BEGIN
         END IF;
     END IF;
 
-    SELECT r.ids, r.oldest INTO report_ids, oldest
+    SELECT r.ids, r.oldest,
+           (SELECT coalesce(sum(e.epoch), 0) FROM execreport.report_epochs AS e WHERE e.tenant_id IN (0, tenant))
+      INTO report_ids, oldest, epoch
       FROM execreport._latest_exec_reports(tenant, context.configuration_id, context.context_version, moment) AS r;
     IF report_ids IS NULL THEN
         RAISE EXCEPTION 'no execution reports found for configuration %, version %', context.configuration_id, context.context_version
@@ -138,12 +142,13 @@ BEGIN
     -- the stored reports next in time; the same input gives the same report
     freshness := execreport._data_freshness(oldest, moment);
     digest := execreport._canonical_hash(features || jsonb_build_object('execReports', report_ids,
-                  'contextHash', context.context_hash, 'dataFreshness', freshness));
+                  'contextHash', context.context_hash, 'dataFreshness', freshness, 'epoch', epoch));
     SELECT * INTO before FROM execreport.master_reports AS m
      WHERE m.tenant_id = tenant AND m.configuration_id = context.configuration_id
        AND m.context_version = context.context_version AND m.generated_at <= moment
      ORDER BY m.generated_at DESC, m.id DESC LIMIT 1;
     IF before.input_digest = digest THEN
+        PERFORM execreport._attempt_end(false);
         RETURN NEXT before;
         RETURN;
     END IF;
@@ -152,10 +157,12 @@ BEGIN
        AND m.context_version = context.context_version AND m.generated_at > moment
      ORDER BY m.generated_at, m.id LIMIT 1;
     IF result.input_digest = digest THEN
+        PERFORM execreport._attempt_end(false);
         RETURN NEXT result;
         RETURN;
     END IF;
 
+    PERFORM execreport._attempt_begin('consolidation', '');
     SELECT execreport._jsonb_array(array_agg(execreport._exec_report_document(r.id, r.module_id, r.configuration_id,
                r.context_version, r.context_hash, execreport._instant_text(r.executed_at), r.output,
                execreport._whole_playbook_result(r.playbook_result)) ORDER BY r.module_id COLLATE "C")),
@@ -164,6 +171,7 @@ BEGIN
       INTO documents, report
       FROM execreport.exec_reports AS r
      WHERE r.tenant_id = tenant AND r.id = ANY (report_ids);
+    PERFORM execreport._attempt_end();
     IF NOT (features -> 'consolidationEnabled')::boolean THEN
         report := report || '{"insights": [], "recommendations": [], "deprioritized": []}';
     END IF;
@@ -188,6 +196,9 @@ BEGIN
         SELECT * INTO result FROM execreport.master_reports AS m
          WHERE m.tenant_id = tenant AND m.configuration_id = context.configuration_id
            AND m.context_version = context.context_version AND m.input_digest = digest AND m.follows = coalesce(before.id, '');
+        PERFORM execreport._attempt_end(false);
+    ELSE
+        PERFORM execreport._attempt_end();
     END IF;
     RETURN NEXT result;
 END
@@ -197,7 +208,7 @@ COMMENT ON FUNCTION execreport.generate_master_report(integer, integer, timestam
 false, no errors) of that version, executed by as_of, consolidated in one pass.
 context_version: NULL = the current one. as_of: the moment the report stands for, its generated_at; NULL = now.
 Unchanged inputs (exec reports, version, flags, freshness) return the stored report instead of a copy, also when several
-sessions generate at once. Freshness: the oldest part is below 24 hours old (fresh), below 168 (moderate), or stale.
+sessions generate at once; a rollback makes what was stored before it stale for that. Freshness: the oldest part is below 24 hours old (fresh), below 168 (moderate), or stale.
 With the flag consolidationEnabled off the lists of insights and recommendations are empty, with councilSynthesisEnabled off
 those of the synthesis; the column features says which were on. Needs persona editor and the flag masterReportsEnabled.
 Errors: PT503, DETAIL FEATURE_DISABLED; P0002 for an unknown configuration or version, and when there are no reports; 22008;
@@ -210,17 +221,20 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 20 SET search_path = pg_catalog,
 #variable_conflict use_column
 DECLARE
     tenant integer := execreport._require_persona('editor');
+    caller text := execreport.current_user_id();
     wanted integer;
     newest integer;
 BEGIN
-    IF NOT execreport.is_flag_enabled(tenant, 'masterReportsEnabled', execreport.current_user_id()) THEN
-        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', execreport.current_user_id());
+    IF NOT EXISTS (SELECT FROM execreport.configurations AS c
+                    WHERE c.tenant_id = tenant AND execreport._flag_enabled(tenant, 'masterReportsEnabled', caller, c.configuration_id)) THEN
+        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', caller);
     END IF;
     FOR wanted, newest IN
         SELECT DISTINCT w.id, c.context_version
           FROM unnest(coalesce(generate_master_reports.configuration_ids,
                                ARRAY(SELECT own.configuration_id FROM execreport.configurations AS own
-                                      WHERE own.tenant_id = tenant))) AS w (id)
+                                      WHERE own.tenant_id = tenant
+                                        AND execreport._flag_enabled(tenant, 'masterReportsEnabled', caller, own.configuration_id)))) AS w (id)
           LEFT JOIN execreport.configurations AS c ON c.tenant_id = tenant AND c.configuration_id = w.id
          ORDER BY 1
     LOOP
@@ -234,7 +248,8 @@ END
 $$;
 COMMENT ON FUNCTION execreport.generate_master_reports(integer[]) IS
 'generate_master_report() for several configurations, or all of the tenant (NULL), in their current versions: one row each, in
-the order of their numbers. Those without successful exec reports are skipped.
+the order of their numbers. Those without successful exec reports are skipped; of all, also those that masterReportsEnabled is
+off for.
 Errors: P0002 for an unknown configuration; else as generate_master_report().
 Example: SELECT configuration_id, id FROM execreport.generate_master_reports();';
 
@@ -252,9 +267,9 @@ DECLARE
     stored    execreport.master_reports;
     result    execreport.master_reports;
 BEGIN
-    IF NOT execreport.is_flag_enabled(tenant, 'masterReportsEnabled', execreport.current_user_id()) THEN
-        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', execreport.current_user_id());
-    END IF;
+    PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', execreport.current_user_id(),
+                CASE WHEN given ->> 'configurationId' ~ '^[1-9][0-9]{0,8}$' THEN (given ->> 'configurationId')::integer END),
+            execreport._attempt_begin('master', '');
     PERFORM execreport.require_contract('master-report', given);
     configuration := (given ->> 'configurationId')::numeric;
     moment := CASE WHEN given ->> 'generatedAt' ~ '^\d{4}-\d\d-\d\d$'
@@ -287,6 +302,7 @@ BEGIN
     ON CONFLICT (tenant_id, id) DO NOTHING
     RETURNING * INTO result;
     IF FOUND THEN
+        PERFORM execreport._attempt_end();
         RETURN result;
     END IF;
 
@@ -301,6 +317,7 @@ BEGIN
         RAISE EXCEPTION 'master report "%" exists with other content', new_id
             USING ERRCODE = '23505', HINT = 'Leave id out, or choose another.';
     END IF;
+    PERFORM execreport._attempt_end(false);
     RETURN stored;
 END
 $$;
@@ -357,7 +374,9 @@ RETURN pg_catalog.jsonb_build_object(
 CREATE FUNCTION execreport.master_report_document(id text) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id(),
+        (SELECT m.configuration_id FROM execreport.master_reports AS m
+          WHERE m.tenant_id = (SELECT execreport.current_tenant()) AND m.id = master_report_document.id));
     SELECT execreport._master_report_document(m)
       FROM execreport.master_reports AS m
      WHERE m.tenant_id = (SELECT execreport.current_tenant()) AND m.id = master_report_document.id;
@@ -372,7 +391,8 @@ Example: SELECT execreport.master_report_document(id) FROM execreport.get_latest
 CREATE FUNCTION execreport.master_reports_response(configuration_id integer) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id(),
+        master_reports_response.configuration_id);
     SELECT pg_catalog.jsonb_build_object(
                'masterReports', coalesce(pg_catalog.jsonb_agg(r.document ORDER BY r.n), '[]'),
                'latest', (pg_catalog.array_agg(r.document ORDER BY r.n))[1])
@@ -392,7 +412,8 @@ CREATE FUNCTION execreport.generate_master_report_response(configuration_id inte
 RETURNS jsonb
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id());
+    SELECT execreport._require_flag(execreport.current_tenant(), 'reportsApiEnabled', execreport.current_user_id(),
+        generate_master_report_response.configuration_id);
     SELECT pg_catalog.jsonb_build_object('masterReport', execreport._master_report_document(m))
       FROM execreport.generate_master_report(generate_master_report_response.configuration_id,
                generate_master_report_response.context_version, generate_master_report_response.as_of) AS m;

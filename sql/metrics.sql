@@ -22,13 +22,14 @@ COMMENT ON FUNCTION execreport._metric_observe(integer, text, jsonb, double prec
 CREATE FUNCTION execreport._attempt_begin(kind text, module_id text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'er_sql_attempt_begin';
 COMMENT ON FUNCTION execreport._attempt_begin(text, text) IS
-'The making of a report (exec or master) for the current tenant begins: after the refusals. When its (sub)transaction
+'The making of a report (exec or master), or a consolidation for one, begins for the current tenant: after the refusals. When its (sub)transaction
 aborts before _attempt_end(), that is a failure, counted at once.';
 
-CREATE FUNCTION execreport._attempt_end() RETURNS void
+CREATE FUNCTION execreport._attempt_end(made boolean DEFAULT true) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'er_sql_attempt_end';
-COMMENT ON FUNCTION execreport._attempt_end() IS
-'The report of the attempt that was begun last is stored. The success and its duration count at commit.';
+COMMENT ON FUNCTION execreport._attempt_end(boolean) IS
+'The report of the attempt that was begun last is stored. The success and its duration count at commit. made false: there was
+nothing to make, so nothing counts.';
 
 CREATE FUNCTION execreport._metrics_available() RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_metrics_available';

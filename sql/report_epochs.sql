@@ -16,14 +16,6 @@ CREATE POLICY own_tenant ON execreport.report_epochs
     USING (tenant_id IN (0, (SELECT execreport.current_tenant())));
 SELECT pg_catalog.pg_extension_config_dump('execreport.report_epochs', '');
 
-CREATE FUNCTION execreport._report_epoch(tenant_id integer) RETURNS bigint
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT coalesce(sum(e.epoch), 0)::bigint FROM execreport.report_epochs AS e WHERE e.tenant_id IN (0, _report_epoch.tenant_id);
-END;
-COMMENT ON FUNCTION execreport._report_epoch(integer) IS
-'The epoch of a tenant''s reports: 0 at first, it only grows.';
-
 CREATE FUNCTION execreport._invalidate_reports(tenant_id integer, since timestamptz) RETURNS void
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC

@@ -34,6 +34,7 @@
 
 #include "json_schema.h"
 #include "maintenance.h"
+#include "metrics.h"
 #include "session_cache.h"
 #include "tenancy.h"
 
@@ -92,8 +93,9 @@ static ErWatch reports_watch = {"exec_reports"};
 static ErWatch configurations_watch = {"configurations"};
 static ErWatch modules_watch = {"modules"};
 
-static bool create_report(FunctionCallInfo fcinfo, int32 tenant_id, Datum *result);
-static bool feature_is_on(int32 tenant_id, text *user);
+static bool create_report(FunctionCallInfo fcinfo, int32 tenant_id, text *user, Datum *result);
+static bool feature_is_on(int32 tenant_id, text *user, FunctionCallInfo fcinfo);
+static void begin_attempt(int32 tenant_id, FunctionCallInfo fcinfo);
 static bool fits(const Jsonb *document, Contract *contract);
 static bool module_has_contract(int32 tenant_id, Datum module);
 static bool lock_configuration(int32 tenant_id, int32 configuration_id, Datum *values);
@@ -109,12 +111,19 @@ Datum
 er_create_exec_report(PG_FUNCTION_ARGS)
 {
 	int32		tenant_id = er_current_tenant_id();
+	text	   *user;
 	Datum		result;
 
 	er_require_tenant_persona(tenant_id, ER_EDITOR);
 	er_refuse_in_maintenance(tenant_id);
-	if (!create_report(fcinfo, tenant_id, &result))
+	user = er_current_user_text();
+	if (!feature_is_on(tenant_id, user, fcinfo))
+		return create_in_full(fcinfo->args);	/* which says so */
+
+	begin_attempt(tenant_id, fcinfo);
+	if (!create_report(fcinfo, tenant_id, user, &result))
 		result = create_in_full(fcinfo->args);
+	er_attempt_end(true);
 	PG_RETURN_DATUM(result);
 }
 
@@ -122,18 +131,16 @@ er_create_exec_report(PG_FUNCTION_ARGS)
  * The everyday case; false, and nothing stored, when it is another.
  */
 static bool
-create_report(FunctionCallInfo fcinfo, int32 tenant_id, Datum *result)
+create_report(FunctionCallInfo fcinfo, int32 tenant_id, text *user, Datum *result)
 {
 	Datum		values[REPORT_COLUMNS];
 	bool		isnull[REPORT_COLUMNS] = {false};
-	text	   *user = er_current_user_text();
 	text	   *module;
 	Jsonb	   *output;
 	Jsonb	   *playbook = NULL;
 	TimestampTz moment;
 
-	if (PG_ARGISNULL(ARG_CONFIGURATION) || PG_ARGISNULL(ARG_MODULE) || PG_ARGISNULL(ARG_OUTPUT) || !PG_ARGISNULL(ARG_ID) ||
-		!feature_is_on(tenant_id, user))
+	if (PG_ARGISNULL(ARG_CONFIGURATION) || PG_ARGISNULL(ARG_MODULE) || PG_ARGISNULL(ARG_OUTPUT) || !PG_ARGISNULL(ARG_ID))
 		return false;
 
 	module = PG_GETARG_TEXT_PP(ARG_MODULE);
@@ -176,11 +183,11 @@ create_report(FunctionCallInfo fcinfo, int32 tenant_id, Datum *result)
 	return insert_report(values, isnull, result);
 }
 
-/* Is the feature on for the caller? */
+/* Is the feature on for the caller and this configuration? */
 static bool
-feature_is_on(int32 tenant_id, text *user)
+feature_is_on(int32 tenant_id, text *user, FunctionCallInfo fcinfo)
 {
-	LOCAL_FCINFO(call, 3);
+	LOCAL_FCINFO(call, 4);
 	static text *flag;
 
 	if (flag == NULL)
@@ -190,14 +197,27 @@ feature_is_on(int32 tenant_id, text *user)
 		flag = cstring_to_text("execReportsEnabled");
 		MemoryContextSwitchTo(caller);
 	}
-	InitFunctionCallInfoData(*call, NULL, 3, InvalidOid, NULL, NULL);
+	InitFunctionCallInfoData(*call, NULL, 4, InvalidOid, NULL, NULL);
 	call->args[0].value = Int32GetDatum(tenant_id);
 	call->args[0].isnull = false;
 	call->args[1].value = PointerGetDatum(flag);
 	call->args[1].isnull = false;
 	call->args[2].value = PointerGetDatum(user);
 	call->args[2].isnull = false;
+	call->args[3] = fcinfo->args[ARG_CONFIGURATION];
 	return DatumGetBool(er_is_flag_enabled(call));
+}
+
+/* From here on a failure counts as one. */
+static void
+begin_attempt(int32 tenant_id, FunctionCallInfo fcinfo)
+{
+	const text *module = PG_ARGISNULL(ARG_MODULE) ? NULL : PG_GETARG_TEXT_PP(ARG_MODULE);
+
+	if (module == NULL || VARSIZE_ANY_EXHDR(module) > MAX_MODULE * MAX_MULTIBYTE_CHAR_LEN)
+		er_attempt_begin(ER_ATTEMPT_EXEC, tenant_id, "", 0);
+	else
+		er_attempt_begin(ER_ATTEMPT_EXEC, tenant_id, VARDATA_ANY(module), VARSIZE_ANY_EXHDR(module));
 }
 
 static bool

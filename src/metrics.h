@@ -32,7 +32,8 @@ typedef enum ErMetric
 typedef enum ErAttemptKind
 {
 	ER_ATTEMPT_EXEC = 0,
-	ER_ATTEMPT_MASTER
+	ER_ATTEMPT_MASTER,
+	ER_ATTEMPT_CONSOLIDATION	/* its duration only */
 } ErAttemptKind;
 
 /*
@@ -44,11 +45,11 @@ extern void er_metric_observe(int32 tenant_id, ErMetric metric, const char *cons
 
 /*
  * The making of a report. Begin after the refusals (rights, flag, maintenance), end when it is stored. A success and its
- * duration count at commit; an attempt whose (sub)transaction aborts before its end counts as a failure at once.
- * module_id: "" for master reports.
+ * duration count at commit; an attempt whose (sub)transaction aborts before its end counts as a failure at once; one that
+ * ended with nothing made does not count. module_id: "" for master reports.
  */
 extern void er_attempt_begin(ErAttemptKind kind, int32 tenant_id, const char *module_id, int module_id_len);
-extern void er_attempt_end(void);
+extern void er_attempt_end(bool made);
 
 /* --- For execreport.c --- */
 

@@ -31,7 +31,7 @@
 /* What an attempt counts into, remembered for a tenant, kind and module */
 typedef struct AttemptSeries
 {
-	ErSeriesHandle success;
+	ErSeriesHandle success;		/* none of consolidations */
 	ErSeriesHandle failure;
 	ErSeriesHandle duration;
 } AttemptSeries;
@@ -49,6 +49,7 @@ typedef struct Attempt
 {
 	SubTransactionId subid;
 	bool		open;
+	ErAttemptKind kind;
 	AttemptSeries series;
 	instr_time	start;			/* when open */
 	uint32		count;			/* of the ended ones, with their durations */
@@ -62,12 +63,13 @@ static int	capacity = 0;
 static AttemptSite *sites = NULL;
 static bool callbacks_registered = false;
 
-static const char *const kind_names[] = {"exec", "master"};
+static const char *const kind_names[] = {"exec", "master", "consolidation"};
 
 static AttemptSeries find_series(ErAttemptKind kind, int32 tenant_id, const char *module_id, int len);
 static AttemptSeries resolve_series(ErAttemptKind kind, int32 tenant_id, const char *module_id, int len);
 static Attempt *push(void);
 static void merge_last(void);
+static void count_failure(const Attempt *attempt, TimestampTz now);
 static void transaction_ends(XactEvent event, void *arg);
 static void subtransaction_ends(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg);
 static ErAttemptKind parse_kind(const text *name);
@@ -87,7 +89,7 @@ er_sql_attempt_begin(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("kind is null"),
-				 errdetail("A kind is exec or master.")));
+				 errdetail("A kind is exec, master or consolidation.")));
 	kind = parse_kind(PG_GETARG_TEXT_PP(0));
 	if (er_metrics_shared != NULL)
 		er_attempt_begin(kind, er_current_tenant_id(), module_id == NULL ? "" : VARDATA_ANY(module_id),
@@ -99,7 +101,7 @@ Datum
 er_sql_attempt_end(PG_FUNCTION_ARGS)
 {
 	er_metrics_require_own();
-	er_attempt_end();
+	er_attempt_end(PG_ARGISNULL(0) || PG_GETARG_BOOL(0));
 	PG_RETURN_VOID();
 }
 
@@ -122,6 +124,7 @@ er_attempt_begin(ErAttemptKind kind, int32 tenant_id, const char *module_id, int
 	attempt = push();
 	attempt->subid = GetCurrentSubTransactionId();
 	attempt->open = true;
+	attempt->kind = kind;
 	attempt->series = series;
 	attempt->count = 0;
 	INSTR_TIME_SET_CURRENT(attempt->start);
@@ -129,9 +132,9 @@ er_attempt_begin(ErAttemptKind kind, int32 tenant_id, const char *module_id, int
 
 /* Ends the attempt that was begun last and is still open; without one, nothing. */
 void
-er_attempt_end(void)
+er_attempt_end(bool made)
 {
-	const ErMetricFamily *family = &er_metric_families[ER_REPORT_GENERATION_SECONDS];
+	const ErMetricFamily *family;
 	instr_time	duration;
 	double		seconds;
 	int			bucket = 0;
@@ -143,20 +146,30 @@ er_attempt_end(void)
 	if (i < 0)
 		return;
 	attempt = &attempts[i];
-	INSTR_TIME_SET_CURRENT(duration);
-	INSTR_TIME_SUBTRACT(duration, attempt->start);
-	seconds = Max(INSTR_TIME_GET_DOUBLE(duration), 0);
-	while (bucket < family->nbounds && seconds > family->bounds[bucket])
-		bucket++;
 	/* rolled back with the (sub)transaction that stored the report, which may lie within the one of the beginning */
 	attempt->subid = GetCurrentSubTransactionId();
 	attempt->open = false;
-	attempt->count = 1;
+	attempt->count = 0;
+	attempt->sum = 0;
 	memset(attempt->buckets, 0, sizeof(attempt->buckets));
-	attempt->buckets[bucket] = 1;
-	attempt->sum = seconds;
-	if (i == nattempts - 1)
+	if (made)
+	{
+		INSTR_TIME_SET_CURRENT(duration);
+		INSTR_TIME_SUBTRACT(duration, attempt->start);
+		seconds = Max(INSTR_TIME_GET_DOUBLE(duration), 0);
+		family = &er_metric_families[attempt->kind == ER_ATTEMPT_CONSOLIDATION ? ER_CONSOLIDATION_SECONDS : ER_REPORT_GENERATION_SECONDS];
+		while (bucket < family->nbounds && seconds > family->bounds[bucket])
+			bucket++;
+		attempt->count = 1;
+		attempt->buckets[bucket] = 1;
+		attempt->sum = seconds;
+	}
+	if (i < nattempts - 1)
+		return;
+	if (made)
 		merge_last();
+	else
+		nattempts--;
 }
 
 static AttemptSeries
@@ -200,13 +213,19 @@ resolve_series(ErAttemptKind kind, int32 tenant_id, const char *module_id, int l
 		created[1] = "false";
 		series.failure = er_metrics_handle(tenant_id, ER_EXEC_REPORTS_CREATED, created);
 	}
+	else if (kind == ER_ATTEMPT_CONSOLIDATION)
+	{
+		memset(&series, 0, sizeof(series));
+		series.success.generation = pg_atomic_read_u32(&er_metrics_shared->generation);
+	}
 	else
 	{
 		series.success = er_metrics_handle(tenant_id, ER_MASTER_REPORTS_CREATED, &created[1]);
 		created[1] = "false";
 		series.failure = er_metrics_handle(tenant_id, ER_MASTER_REPORTS_CREATED, &created[1]);
 	}
-	series.duration = er_metrics_handle(tenant_id, ER_REPORT_GENERATION_SECONDS, generated);
+	series.duration = kind == ER_ATTEMPT_CONSOLIDATION ? er_metrics_handle(tenant_id, ER_CONSOLIDATION_SECONDS, NULL)
+		: er_metrics_handle(tenant_id, ER_REPORT_GENERATION_SECONDS, generated);
 	pfree(module);
 	return series;
 }
@@ -241,8 +260,8 @@ merge_last(void)
 
 		if (before->open || before->subid != last->subid)
 			return;
-		if (last->series.success.series != before->series.success.series ||
-			last->series.success.generation != before->series.success.generation ||
+		if (last->series.duration.series != before->series.duration.series ||
+			last->series.duration.generation != before->series.duration.generation ||
 			before->count > PG_UINT32_MAX - last->count)
 			continue;
 		before->count += last->count;
@@ -252,6 +271,13 @@ merge_last(void)
 		nattempts--;
 		return;
 	}
+}
+
+static void
+count_failure(const Attempt *attempt, TimestampTz now)
+{
+	if (attempt->kind != ER_ATTEMPT_CONSOLIDATION)
+		er_metrics_record(attempt->series.failure, 1, now);
 }
 
 static void
@@ -270,11 +296,12 @@ transaction_ends(XactEvent event, void *arg)
 		if (event == XACT_EVENT_ABORT)
 		{
 			if (attempt->open)
-				er_metrics_record(attempt->series.failure, 1, now);
+				count_failure(attempt, now);
 		}
 		else if (!attempt->open)
 		{
-			er_metrics_record(attempt->series.success, attempt->count, now);
+			if (attempt->kind != ER_ATTEMPT_CONSOLIDATION)
+				er_metrics_record(attempt->series.success, attempt->count, now);
 			er_metrics_record_many(attempt->series.duration, attempt->buckets, attempt->sum, now);
 		}
 	}
@@ -308,7 +335,7 @@ subtransaction_ends(SubXactEvent event, SubTransactionId subid, SubTransactionId
 		for (int i = first; i < nattempts; i++)
 		{
 			if (attempts[i].open)
-				er_metrics_record(attempts[i].series.failure, 1, GetCurrentTimestamp());
+				count_failure(&attempts[i], GetCurrentTimestamp());
 		}
 		nattempts = first;
 	}
@@ -326,5 +353,5 @@ parse_kind(const text *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unknown kind \"%.*s\"", (int) Min(VARSIZE_ANY_EXHDR(name), 64), VARDATA_ANY(name)),
-			 errdetail("A kind is exec or master.")));
+			 errdetail("A kind is exec, master or consolidation.")));
 }
