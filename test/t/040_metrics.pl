@@ -160,8 +160,16 @@ is(exec_reports('later', 'true'), 1, 'finds room now');
 # the server dies, and comes back by itself
 my $victim = $node->background_psql('postgres');
 my $victim_pid = $victim->query_safe('SELECT pg_backend_pid()');
+my $log_end = -s $node->logfile;
 kill 'KILL', $victim_pid;
-ok($node->poll_query_until('postgres', 'SELECT true'), 'a killed backend restarts the server');
+my $ready;
+for (1 .. 600)
+{
+	$ready = slurp_file($node->logfile, $log_end) =~ /reinitializing.*ready to accept connections/s;
+	last if $ready;
+	select undef, undef, undef, 0.1;
+}
+ok($ready, 'a killed backend restarts the server');
 eval { $victim->quit };
 is(exec_reports('shared', 'true'), 0, 'and the metrics begin at 0');
 $node->safe_psql('postgres', q{SELECT execreport._metric_add(1, 'exec_reports_created_total', '{"module_id": "shared", "success": "true"}')});
