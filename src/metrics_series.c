@@ -206,9 +206,10 @@ static bool
 make_key(ErSeriesKey *key, int32 tenant_id, ErMetric metric, const char *const *values, uint16 overflow)
 {
 	const ErMetricFamily *family = &er_metric_families[metric];
-	char	   *p = key->labels;
+	char	   *p;
 
 	memset(key, 0, sizeof(*key));
+	p = key->labels;
 	key->database = MyDatabaseId;
 	key->tenant_id = tenant_id;
 	key->metric = metric;
