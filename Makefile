@@ -32,7 +32,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation_state.o \
 	metrics.o metrics_attempts.o metrics_save.o metrics_series.o metrics_text.o metrics_window.o \
 	flags.o flags_setting.o \
-	spelling.o exec_reports.o)
+	spelling.o exec_reports.o exec_reports_create.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
