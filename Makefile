@@ -26,20 +26,7 @@ SQL_PARTS = schema \
 	maintenance \
 	help
 
-OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o tenancy.o \
-	calendar.o lookback.o segmentation.o recurrence.o recurrence_config.o \
-	json_schema.o json_schema_cache.o json_schema_compile.o json_schema_format.o json_schema_meta.o \
-	json_schema_charset.o json_schema_pattern.o json_schema_regex.o json_schema_resolve.o json_schema_unicode.o \
-	json_schema_validate.o json_schema_value.o \
-	jsonb_read.o jsonb_write.o \
-	consolidation.o consolidation_read.o consolidation_text.o consolidation_store.o consolidation_insights.o \
-	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
-	consolidation_state.o \
-	metrics.o metrics_attempts.o metrics_save.o metrics_text.o metrics_window.o \
-	flags.o flags_cache.o flags_names.o flags_setting.o flags_hash.o flags_match.o flags_compile.o flags_context.o \
-	flags_decide.o flags_asked.o flags_openfeature.o \
-	spelling.o exec_reports.o exec_reports_create.o events.o maintenance.o worker.o \
-	health.o rollback.o scenarios.o redact.o similarity.o)
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql

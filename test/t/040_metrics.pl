@@ -91,6 +91,8 @@ is(attempts("SELECT count(execreport._attempt_begin('exec', CASE WHEN i % 3 = 0 
 	'2007 4', 'three thousand in one transaction');
 is(exec_reports('other', 'true'), 1000, 'of two modules');
 is(value('report_generation_duration_seconds_count', '{"type": "exec", "module_id": "tx"}'), 2007, 'a duration for each success');
+is($node->safe_psql('postgres', q{SELECT execreport._metric_delta(1, 'report_generation_duration_seconds', '{"module_id": "tx"}',
+	now() - interval '1 hour', now() + interval '1 minute')}), 2007, 'in the window, too');
 $node->psql('postgres', q{DO $$ BEGIN FOR i IN 1..20000 LOOP BEGIN PERFORM execreport._attempt_begin('exec', 'loop' || i % 2), execreport._attempt_end();
 	EXCEPTION WHEN others THEN NULL; END; END LOOP; END $$});
 is(exec_reports('loop0', 'true') + exec_reports('loop1', 'true'), 20000, 'in as many subtransactions');
@@ -137,6 +139,9 @@ is($node->safe_psql('postgres', q{SELECT sum(value) FROM execreport.metrics_rows
 	AND (labels ->> 'module_id' IN ('a') OR labels ->> 'module_id' LIKE 'm%' OR labels ? 'overflow')}), 200, 'and nothing is lost');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT name, labels, le FROM execreport.metrics_rows() GROUP BY 1, 2, 3 HAVING count(*) > 1) AS d}), 0, 'no series twice');
 
+is($node->safe_psql('postgres', q{SELECT execreport._metric_add(1, 'exec_reports_created_total', jsonb_build_object('module_id', repeat('x', 1000), 'success', true));
+	SELECT max(length(labels ->> 'module_id')) FROM execreport.metrics_rows()}) =~ /(\d+)$/ && $1 < 1000 ? 1 : 0, 1, 'a value that is too long overflows as well');
+
 # --- restarts ---
 my $before = $node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', name, labels, le, value), E'\n' ORDER BY name, labels, le) FROM execreport.metrics_rows()});
 my $window = q{SELECT execreport._metric_delta(2, 'exec_reports_created_total', '{"module_id": "slices"}', '2020-01-01 00:03+00', '2020-01-01 00:04+00')};
@@ -160,8 +165,16 @@ is(exec_reports('later', 'true'), 1, 'finds room now');
 # the server dies, and comes back by itself
 my $victim = $node->background_psql('postgres');
 my $victim_pid = $victim->query_safe('SELECT pg_backend_pid()');
+my $log_end = -s $node->logfile;
 kill 'KILL', $victim_pid;
-ok($node->poll_query_until('postgres', 'SELECT true'), 'a killed backend restarts the server');
+my $ready;
+for (1 .. 600)
+{
+	$ready = slurp_file($node->logfile, $log_end) =~ /reinitializing.*ready to accept connections/s;
+	last if $ready;
+	select undef, undef, undef, 0.1;
+}
+ok($ready, 'a killed backend restarts the server');
 eval { $victim->quit };
 is(exec_reports('shared', 'true'), 0, 'and the metrics begin at 0');
 $node->safe_psql('postgres', q{SELECT execreport._metric_add(1, 'exec_reports_created_total', '{"module_id": "shared", "success": "true"}')});
