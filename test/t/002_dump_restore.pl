@@ -23,6 +23,9 @@ $node->safe_psql('source', q{
 	       execreport.update_user_flags('ana', '{"reportsApiEnabled": true}', 'test');
 	SELECT execreport.set_kill_switch('reportsUiEnabled', true, 'test'),
 	       execreport.set_kill_switch('masterReportsEnabled', true, 'test', 2);
+	SELECT execreport.define_segment('staff', '{"constraints": [{"contextName": "userId", "operator": "IN", "values": ["ana"]}]}'),
+	       execreport.define_flag('newCharts', '{"rules": [{"segments": ["staff"]}]}');
+	INSERT INTO execreport.flag_rollouts (flag, percentage) VALUES ('newCharts', 5);
 	SELECT execreport.register_contract('dumped', '1', '{"$ref": "flags"}'), execreport.register_module('scored', 'Scored', 'demand', 'dumped');
 	SELECT execreport.save_configuration(NULL, '{"brand": {"name": "Second"}}');
 	SELECT execreport.save_configuration(1, '{"brand": {"name": "Second again"}}');
@@ -79,7 +82,8 @@ foreach my $format ('plain', 'custom')
 		"1|First|small\n2|Second|large", "$format: tenants");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT execreport.current_tenant()}), '2', "$format: members");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(2, 'execReportsEnabled'),
-		execreport.is_flag_enabled(2, 'masterReportsEnabled')}), 't|f', "$format: flags");
+		execreport.is_flag_enabled(2, 'masterReportsEnabled'), execreport.is_flag_enabled(1, 'newCharts', 'ana')}), 't|f|t',
+		"$format: flags");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT configuration_id FROM execreport.save_configuration(NULL, '{"brand": {"name": "New"}}')}),
 		'2', "$format: a new configuration takes the next number");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT count(*) FROM execreport.run_due_schedules('2026-01-05 10:00+00')}),
