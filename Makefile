@@ -31,7 +31,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation_state.o \
 	flags.o flags_cache.o flags_names.o flags_setting.o flags_hash.o flags_match.o flags_compile.o flags_context.o \
 	flags_decide.o flags_asked.o flags_openfeature.o \
-	spelling.o exec_reports.o)
+	spelling.o exec_reports.o exec_reports_create.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
