@@ -253,7 +253,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-    tenant integer := execreport._require_persona('editor');
+    tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
     until timestamptz := coalesce(heartbeat_segment.now, clock_timestamp()) + execreport._check_lease(heartbeat_segment.lease);
     collection uuid;
 BEGIN
@@ -282,7 +282,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-    tenant integer := execreport._require_persona('editor');
+    tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
     at timestamptz := coalesce(complete_segment.now, clock_timestamp());
     collection uuid;
 BEGIN
@@ -316,7 +316,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
-    tenant integer := execreport._require_persona('editor');
+    tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
     at timestamptz := coalesce(complete_segments.now, clock_timestamp());
     done uuid[];
     collections uuid[];
@@ -366,7 +366,7 @@ CREATE FUNCTION execreport._end_attempt(segment uuid, token bigint, becomes exec
 RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tenant integer := execreport._require_persona('editor');
+    tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
     s execreport.report_data_segments;
     c execreport.report_data_collections;
     base double precision := CASE class WHEN 'rate_limited' THEN 10 ELSE 1 END;

@@ -8,13 +8,15 @@
 -- answer is "gap". Transactions that emit flush their commit, whatever synchronous_commit says, so that no event is
 -- delivered and then forgotten in a crash.
 
-CREATE TABLE execreport._event_epochs (
-    epoch             integer NOT NULL PRIMARY KEY,
+CREATE TABLE execreport.event_epochs (
+    epoch_id          uuid NOT NULL DEFAULT execreport._uuid7() PRIMARY KEY,
+    epoch             integer NOT NULL,
     system_identifier bigint NOT NULL,
     began_at          timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE execreport._event_epochs IS
-'One row for each cluster that has written events of this database; the last one is the present epoch, if it is of this cluster.';
+COMMENT ON TABLE execreport.event_epochs IS
+'Which cluster has written the events of which epoch. The highest one is the present epoch, if it is of this cluster. Sessions that
+begin an epoch at the same time each write a row, rather than wait for each other.';
 
 CREATE SEQUENCE execreport._event_seq;
 
@@ -35,28 +37,28 @@ COMMENT ON TABLE execreport.events IS
 tenant, and every tenant sees it. Read with poll_events(); kept for execreport.event_retention. Written by the functions that
 make the change, in its transaction.';
 
-CREATE TABLE execreport._event_horizons (
+CREATE TABLE execreport.event_horizons (
     tenant_id   integer NOT NULL PRIMARY KEY CHECK (tenant_id >= 0),
     epoch       integer NOT NULL,
     transaction xid8 NOT NULL,
     seq         bigint NOT NULL,
     created_at  timestamptz NOT NULL
 );
-COMMENT ON TABLE execreport._event_horizons IS
+COMMENT ON TABLE execreport.event_horizons IS
 'The last event of each tenant that retention has removed; everything up to it is gone.';
 
-ALTER TABLE execreport._event_epochs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everyone ON execreport._event_epochs USING (true);
+ALTER TABLE execreport.event_epochs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everyone ON execreport.event_epochs USING (true);
 ALTER TABLE execreport.events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON execreport.events
     USING (tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0);
-ALTER TABLE execreport._event_horizons ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._event_horizons
+ALTER TABLE execreport.event_horizons ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON execreport.event_horizons
     USING (tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0);
-SELECT pg_catalog.pg_extension_config_dump('execreport._event_epochs', '');
+SELECT pg_catalog.pg_extension_config_dump('execreport.event_epochs', '');
 SELECT pg_catalog.pg_extension_config_dump('execreport._event_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('execreport.events', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport._event_horizons', '');
+SELECT pg_catalog.pg_extension_config_dump('execreport.event_horizons', '');
 
 DO $$
 BEGIN
@@ -82,7 +84,7 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
     -- of this cluster: the last epoch; else the one that comes next
     SELECT coalesce((SELECT CASE WHEN e.system_identifier = execreport._system_identifier() THEN e.epoch ELSE e.epoch + 1 END
-                       FROM execreport._event_epochs AS e ORDER BY e.epoch DESC LIMIT 1), 1);
+                       FROM execreport.event_epochs AS e ORDER BY e.epoch DESC LIMIT 1), 1);
 END;
 COMMENT ON FUNCTION execreport._event_epoch() IS
 'The epoch that an event belongs to when it is written now.';
@@ -95,12 +97,11 @@ DECLARE
     result bigint;
 BEGIN
     SELECT e.epoch INTO own_epoch
-      FROM (SELECT stored.epoch, stored.system_identifier FROM execreport._event_epochs AS stored ORDER BY stored.epoch DESC LIMIT 1) AS e
+      FROM (SELECT stored.epoch, stored.system_identifier FROM execreport.event_epochs AS stored ORDER BY stored.epoch DESC LIMIT 1) AS e
      WHERE e.system_identifier = execreport._system_identifier();
     IF own_epoch IS NULL THEN
         own_epoch := execreport._event_epoch();
-        INSERT INTO execreport._event_epochs (epoch, system_identifier)
-        VALUES (own_epoch, execreport._system_identifier()) ON CONFLICT (epoch) DO NOTHING;
+        INSERT INTO execreport.event_epochs (epoch, system_identifier) VALUES (own_epoch, execreport._system_identifier());
     END IF;
     INSERT INTO execreport.events (tenant_id, epoch, topic, kind, key, payload)
     VALUES (_emit.tenant_id, own_epoch, _emit.topic, _emit.kind, _emit.key, coalesce(_emit.payload, '{}'))
@@ -140,6 +141,7 @@ DECLARE
     own_epoch constant integer := execreport._event_epoch();
     oldest_running constant xid8 := pg_snapshot_xmin(pg_current_snapshot());
     last record;
+    newest text;
     event record;
     found_events integer := 0;
     is_gap boolean := false;
@@ -160,23 +162,24 @@ BEGIN
               WHERE s.tenant_id = 0 AND (s.epoch, s.transaction) < (own_epoch, oldest_running)
               ORDER BY s.epoch DESC, s.transaction DESC, s.seq DESC LIMIT 1)
             UNION ALL
-            SELECT h.epoch, h.transaction, h.seq, h.created_at FROM execreport._event_horizons AS h
+            SELECT h.epoch, h.transaction, h.seq, h.created_at FROM execreport.event_horizons AS h
              WHERE h.tenant_id IN (0, tenant)) AS e
      ORDER BY e.epoch DESC, e.transaction DESC, e.seq DESC LIMIT 1;
-    next_cursor := CASE WHEN last.epoch IS NULL THEN execreport._event_cursor(tenant, 0, '0', 0, 'epoch')
-                        ELSE execreport._event_cursor(tenant, last.epoch, last.transaction, last.seq, last.created_at) END;
+    newest := CASE WHEN last.epoch IS NULL THEN execreport._event_cursor(tenant, 0, '0', 0, 'epoch')
+                   ELSE execreport._event_cursor(tenant, last.epoch, last.transaction, last.seq, last.created_at) END;
+    next_cursor := newest;
 
     IF poll_events.cursor IS NULL THEN
         answer := 'start';
         RETURN NEXT;
         RETURN;
     ELSIF poll_events.cursor = 'oldest' THEN
+        -- what is whole begins after the later of the two horizons
         SELECT h.epoch, h.transaction, h.seq INTO at_epoch, at_transaction, at_seq
-          FROM execreport._event_horizons AS h WHERE h.tenant_id IN (0, tenant)
-         ORDER BY h.epoch, h.transaction, h.seq LIMIT 1;
-        IF NOT FOUND THEN
-            at_epoch := 0; at_transaction := '0'; at_seq := 0;
-        END IF;
+          FROM (SELECT 0 AS epoch, '0'::xid8 AS transaction, 0 AS seq
+                UNION ALL
+                SELECT g.epoch, g.transaction, g.seq FROM execreport.event_horizons AS g WHERE g.tenant_id IN (0, tenant)) AS h
+         ORDER BY h.epoch DESC, h.transaction DESC, h.seq DESC LIMIT 1;
     ELSE
         parts := regexp_match(poll_events.cursor, '^(\d{1,9})-(\d{1,9})-(\d{1,19})-(\d{1,18})-(-?\d{1,18})$');
         IF parts IS NULL THEN
@@ -190,10 +193,10 @@ BEGIN
         END IF;
         at_epoch := parts[2]; at_transaction := parts[3]::xid8; at_seq := parts[4]; at_time := parts[5];
 
-        is_gap := EXISTS (SELECT FROM execreport._event_horizons AS h
+        is_gap := EXISTS (SELECT FROM execreport.event_horizons AS h
                            WHERE h.tenant_id IN (0, tenant) AND (h.epoch, h.transaction, h.seq) > (at_epoch, at_transaction, at_seq))
                   OR at_epoch > 0
-                     AND NOT EXISTS (SELECT FROM execreport._event_horizons AS h
+                     AND NOT EXISTS (SELECT FROM execreport.event_horizons AS h
                                       WHERE h.tenant_id IN (0, tenant) AND (h.epoch, h.transaction, h.seq) = (at_epoch, at_transaction, at_seq)
                                         AND (extract(epoch FROM h.created_at) * 1000000)::bigint = at_time)
                      AND NOT EXISTS (SELECT FROM execreport.events AS s
@@ -232,13 +235,7 @@ BEGIN
     IF found_events < poll_events.max_events THEN
         answer := 'end';
         topic := NULL; kind := NULL; key := NULL; payload := NULL; created_at := NULL; seq := NULL; tenant_id := NULL;
-        IF last.epoch IS NOT NULL AND (last.epoch, last.transaction, last.seq) > (at_epoch, at_transaction, at_seq) THEN
-            next_cursor := execreport._event_cursor(tenant, last.epoch, last.transaction, last.seq, last.created_at);
-        ELSIF poll_events.cursor <> 'oldest' THEN
-            next_cursor := poll_events.cursor;
-        ELSE
-            next_cursor := execreport._event_cursor(tenant, 0, '0', 0, 'epoch');
-        END IF;
+        next_cursor := newest;
         RETURN NEXT;
     END IF;
 END
@@ -279,7 +276,7 @@ BEGIN
          WHERE e.all_over
          ORDER BY e.epoch DESC, e.transaction DESC, e.seq DESC LIMIT 1;
         CONTINUE WHEN doomed.epoch IS NULL;
-        INSERT INTO execreport._event_horizons AS h (tenant_id, epoch, transaction, seq, created_at)
+        INSERT INTO execreport.event_horizons AS h (tenant_id, epoch, transaction, seq, created_at)
         VALUES (reader, doomed.epoch, doomed.transaction, doomed.seq, doomed.created_at)
         ON CONFLICT (tenant_id) DO UPDATE
            SET epoch = excluded.epoch, transaction = excluded.transaction, seq = excluded.seq, created_at = excluded.created_at

@@ -572,7 +572,7 @@ CREATE FUNCTION execreport._report_run(run_id uuid, status text, now timestamptz
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    tenant integer := execreport._require_persona('editor');
+    tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
     schedule uuid;
 BEGIN
     SELECT r.schedule_id INTO schedule

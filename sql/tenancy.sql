@@ -42,12 +42,14 @@ Example: SET execreport.user_id = ''ana@example.com''; SELECT execreport.current
 CREATE FUNCTION execreport._require_persona(minimum text) RETURNS integer
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_require_persona';
 COMMENT ON FUNCTION execreport._require_persona(text) IS
-'The current tenant, for a caller whose persona in it is at least this one; else error 42501.';
+'The current tenant, for a caller whose persona in it is at least this one; else error 42501. From editor on, error PT503 while
+maintenance is engaged: the application''s writers begin with it.';
 
 CREATE FUNCTION execreport._require_tenant(tenant_id integer, minimum text) RETURNS integer
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_require_tenant';
 COMMENT ON FUNCTION execreport._require_tenant(integer, text) IS
-'The given tenant, for a caller whose persona in it is at least this one; else error 42501. Superusers pass for any.';
+'The given tenant, for a caller whose persona in it is at least this one; else error 42501. Superusers pass for any. Also in
+maintenance: what operates the system begins with it.';
 
 CREATE FUNCTION execreport._caller_is_superuser() RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_caller_is_superuser';

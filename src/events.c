@@ -13,7 +13,7 @@
 #include "access/xlog.h"
 #include "commands/async.h"
 
-#include "execreport.h"
+#include "worker.h"
 
 PG_FUNCTION_INFO_V1(er_system_identifier);
 PG_FUNCTION_INFO_V1(er_ring_bell);
@@ -32,7 +32,7 @@ Datum
 er_ring_bell(PG_FUNCTION_ARGS)
 {
 	ForceSyncCommit();
-	if (er_notify_mode != ER_NOTIFY_OFF)
+	if (er_notify_mode == ER_NOTIFY_COMMIT || (er_notify_mode == ER_NOTIFY_WORKER && !er_worker_rings()))
 		er_notify_bell();
 	PG_RETURN_VOID();
 }

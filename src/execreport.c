@@ -13,8 +13,9 @@
 
 #include "events.h"
 #include "flags.h"
-#include "metrics.h"
 #include "flags_cache.h"
+#include "metrics.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -35,6 +36,7 @@ static int	max_submits_per_minute = 60;
 static int	event_retention = 3 * 24 * 3600;
 static int	notification_retention = 30 * 24 * 3600;
 static int	max_notifications_per_hour = 60;
+static int	submission_retention = 90 * 24 * 3600;
 
 static const struct config_enum_entry notify_modes[] = {
 	{"commit", ER_NOTIFY_COMMIT, false},
@@ -107,6 +109,9 @@ _PG_init(void)
 	DefineCustomIntVariable("execreport.notification_retention",
 							"How long notifications are kept after they were sent or given up.",
 							NULL, &notification_retention, 30 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.submission_retention",
+							"How long submitted reports are kept that neither run nor are scheduled any more.",
+							NULL, &submission_retention, 90 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("execreport.max_notifications_per_hour",
 							"How many notifications below severity high a channel of a tenant gets within an hour.",
 							"Further ones are held back and counted in the daily digest.",
@@ -121,9 +126,21 @@ _PG_init(void)
 							"How many minutes the metrics can look back.",
 							NULL, &er_metric_slices, 120, 2, 1440,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("execreport.databases",
+							   "The databases whose tick() the background worker calls.",
+							   "A list of names. It takes effect where the library is in shared_preload_libraries.",
+							   &er_worker_databases, "",
+							   PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.naptime",
+							"How long the background worker waits between two ticks.",
+							NULL, &er_worker_naptime, 10, 1, 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 
 	if (process_shared_preload_libraries_in_progress)
+	{
 		er_metrics_init();
+		er_worker_init();
+	}
 	er_flags_asked_init();
 }

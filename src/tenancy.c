@@ -28,6 +28,7 @@
 #include "utils/rel.h"
 
 #include "execreport.h"
+#include "maintenance.h"
 #include "session_cache.h"
 
 /* Column numbers of execreport.tenant_members and execreport._tenants */
@@ -95,22 +96,31 @@ er_current_tenant_id(void)
 Datum
 er_current_user_id(PG_FUNCTION_ARGS)
 {
-	if (er_user_id != NULL && er_user_id[0] != '\0')
-		PG_RETURN_TEXT_P(cstring_to_text(er_user_id));
-	PG_RETURN_TEXT_P(cstring_to_text(role_name(caller())));
+	PG_RETURN_TEXT_P(er_current_user_text());
 }
 
-/* The current tenant, for a caller who has at least the given persona in it. */
+text *
+er_current_user_text(void)
+{
+	if (er_user_id != NULL && er_user_id[0] != '\0')
+		return cstring_to_text(er_user_id);
+	return cstring_to_text(role_name(caller()));
+}
+
+/* The current tenant, for a caller who has at least the given persona in it, and may write now if it is an editor's. */
 Datum
 er_require_persona(PG_FUNCTION_ARGS)
 {
 	int32		tenant_id = er_current_tenant_id();
+	ErPersona	minimum = parse_persona(PG_GETARG_TEXT_PP(0));
 
-	er_require_tenant_persona(tenant_id, parse_persona(PG_GETARG_TEXT_PP(0)));
+	er_require_tenant_persona(tenant_id, minimum);
+	if (minimum >= ER_EDITOR)
+		er_refuse_in_maintenance(tenant_id);
 	PG_RETURN_INT32(tenant_id);
 }
 
-/* The same for a tenant that is named. */
+/* The same for a tenant that is named, and for those who operate it: also in maintenance. */
 Datum
 er_require_tenant(PG_FUNCTION_ARGS)
 {

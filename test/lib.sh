@@ -48,7 +48,8 @@ install_packages() {
                 [ -d ../shared/samples/json-schema-test-suite ] || [ -d /usr/share/json-schema-test-suite ] ||
                     want+=(json-schema-test-suite)
                 perl -MIPC::Run -e 1 2>/dev/null || want+=(libipc-run-perl)
-                [ -f "$(pg_path --sharedir)/extension/pgtap.control" ] || want+=("postgresql-$major-pgtap") ;;
+                [ -f "$(pg_path --sharedir)/extension/pgtap.control" ] || want+=("postgresql-$major-pgtap")
+                [ -f "$(pg_path --sharedir)/extension/pg_cron.control" ] || want+=("postgresql-$major-cron") ;;
             bench)
                 has node || want+=(nodejs)
                 has npm || want+=(npm) ;;

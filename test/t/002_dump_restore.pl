@@ -35,7 +35,12 @@ $node->safe_psql('source', q{
 		'lookbackConfig', '{"type": "relative", "value": 14, "unit": "days"}'::jsonb));
 	RESET execreport.tenant_id;
 	SELECT execreport.generate_master_reports();
+	SELECT execreport.create_tenant(3), execreport.set_maintenance(true, 'moving', 3);
+	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
+	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
+	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
 });
+$node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
 
 # the rows of every table of ours, as one digest each
 my $tables = q{SELECT c.relname FROM pg_extension AS e JOIN pg_class AS c ON c.oid = ANY (e.extconfig)
@@ -76,8 +81,11 @@ foreach my $format ('plain', 'custom')
 
 	# and it goes on working
 	is($node->safe_psql($target, q{SELECT tenant_id, name, size FROM execreport.tenants ORDER BY 1}),
-		"1|First|small\n2|Second|large", "$format: tenants");
+		"1|First|small\n2|Second|large\n3||", "$format: tenants");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT execreport.current_tenant()}), '2', "$format: members");
+	is($node->safe_psql($target, q{SELECT execreport._in_maintenance(3), execreport._in_maintenance(2)}), 't|f', "$format: maintenance");
+	is($node->safe_psql($target, q{SET ROLE app; SELECT string_agg(key, ' ') FROM execreport.poll_events('oldest', '{test}')}), 'kept', "$format: events");
+	is($node->safe_psql($target, q{SELECT execreport._notify(0, '#engineering', 'dumped', 'info', NULL, 'dumped') IS NULL}), 't', "$format: notifications");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(2, 'execReportsEnabled'),
 		execreport.is_flag_enabled(2, 'masterReportsEnabled')}), 't|f', "$format: flags");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT configuration_id FROM execreport.save_configuration(NULL, '{"brand": {"name": "New"}}')}),
