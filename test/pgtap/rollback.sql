@@ -1,6 +1,6 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
-SELECT plan(64);
+SELECT plan(68);
 
 SELECT execreport.create_tenant(t) IS NOT NULL FROM generate_series(580, 589) AS t;
 SELECT execreport.update_flags(t, '{"execReportsEnabled": true, "masterReportsEnabled": true, "reportsApiEnabled": true}') IS NOT NULL FROM generate_series(580, 589) AS t;
@@ -113,7 +113,6 @@ SELECT results_eq($$ SELECT guard, tenant_id, outcome FROM execreport.run_guards
 SELECT results_eq('SELECT entity_id, new_value FROM trail',
     $$ VALUES ('reports', '{"execReportsEnabled": false, "masterReportsEnabled": false, "reportsApiEnabled": false}'::jsonb) $$, 'three flags, one audit row');
 SELECT is((SELECT metadata #>> '{unhealthy,0,error}' FROM trail), '58030: it does not beat', 'with the SQLSTATE');
-SELECT results_eq($$ SELECT message, severity FROM execreport.notifications WHERE channel = '#health' $$, $$ VALUES ('test_heart health check failed: test_heart error: it does not beat', 'warning') $$, 'and one message in #health for the outage');
 SELECT execreport.drop_guard('heart'), execreport.resume(f, 'fixed') FROM unnest(execreport._action_flags('disable_all_reports')) AS f;
 
 -- 7. what cannot be measured is no reason to act: an hour later, those minutes are overwritten
@@ -133,7 +132,12 @@ SELECT is_empty($$ SELECT FROM execreport.guard_verdicts WHERE window_start = '2
 ALTER TABLE execreport.gone RENAME TO events;
 SELECT results_eq($$ SELECT * FROM pg_temp.outcomes('2041-05-07 10:10:05Z') WHERE t > 0 $$, $$ VALUES (583, 'breach', 'rollback') $$, 'the next call does all of it');
 
--- 9. emergencies
+-- 9. retention keeps what the guards remember
+SELECT is(execreport._expire_verdicts('2041-07-01', 5), 5::bigint, 'verdicts go by batches');
+SELECT cmp_ok(execreport._expire_verdicts('2041-07-01')::integer, '>', 5, 'the rest');
+SELECT is_empty($$ SELECT tenant_id, guard FROM execreport.guard_verdicts WHERE window_start BETWEEN '2041-01-01' AND '2041-06-01' GROUP BY 1, 2 HAVING count(*) <> 1 $$, 'the last of each scope stays');
+
+-- 10. emergencies
 DELETE FROM execreport.notifications WHERE tenant_id IN (0, 583, 584, 585); DELETE FROM execreport.audit_logs WHERE action = 'rollback'; DELETE FROM execreport.kill_switches; SELECT execreport._announce_change('execreport.flags');
 SELECT results_eq($$ SELECT * FROM execreport.emergency_rollback('exec-reports', '{585,584,585}', 'wrong numbers') $$,
     $$ VALUES (584, 'execReportsEnabled', true, false, true), (585, 'execReportsEnabled', true, false, true) $$, 'two tenants');
@@ -165,6 +169,21 @@ SELECT is((SELECT count(*) FROM execreport.emergency_rollback('all', '{587}', 'm
 SELECT is((SELECT count(*) FROM execreport.resume('masterReportsEnabled', 'mine', 587)), 1::bigint, 'and ends it there');
 SELECT throws_ok($$ SELECT execreport.resume('masterReportsEnabled', 'x') $$, '42501', 'only a superuser turns features off for every tenant');
 RESET ROLE;
+-- by hand, as in the script of the application
+SELECT execreport.resume(key, 'fixed') FROM execreport.flags WHERE builtin;
+SELECT execreport.update_flags(1, '{"execReportsEnabled": true, "masterReportsEnabled": true, "reportsApiEnabled": true, "reportsUiEnabled": true}') IS NOT NULL;
+SET LOCAL search_path = execreport, public;
+UPDATE feature_flags
+SET exec_reports_enabled = false,
+    master_reports_enabled = false,
+    reports_api_enabled = false,
+    reports_ui_enabled = false
+WHERE tenant_id = 1;
+INSERT INTO audit_logs (tenant_id, user_id, action, entity_type, entity_id, reason)
+VALUES (1, 'system', 'rollback', 'feature_flag', 'reports', 'Emergency rollback');
+RESET search_path;
+SELECT is((SELECT count(*) FROM jsonb_each(execreport.get_flags(1)) WHERE value = 'true'), 0::bigint, 'rows of feature_flags turn off as well');
+SELECT is((SELECT count(*) FROM trail WHERE user_id = 'system' AND tenant_id = 1), 1::bigint, 'and the log takes its row');
 -- everything else is dead
 ALTER TABLE execreport._guards RENAME TO gone_guards; ALTER TABLE execreport.flag_latches RENAME TO gone_latches; ALTER TABLE execreport.notifications RENAME TO gone_notifications;
 SET LOCAL client_min_messages = error;
