@@ -33,15 +33,15 @@ $node->safe_psql('source', q{
 	SELECT execreport.submit_report(jsonb_build_object('workflowId', (SELECT workflow_id FROM execreport.workflows LIMIT 1),
 		'scheduleType', 'once', 'requestKey', 'dumped',
 		'lookbackConfig', '{"type": "relative", "value": 14, "unit": "days"}'::jsonb));
-	SELECT execreport.define_guard('dumped', '{"kind": "error_rate", "flags": ["reportsUiEnabled"]}');
-	SELECT count(*) FROM execreport.run_guards();
-	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test'), execreport.resume('execReportsEnabled', 'test', 2);
 	RESET execreport.tenant_id;
 	SELECT execreport.generate_master_reports();
 	SELECT execreport.create_tenant(3), execreport.set_maintenance(true, 'moving', 3);
 	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
 	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
 	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
+	SELECT execreport.define_guard('dumped', '{"kind": "error_rate", "flags": ["reportsUiEnabled"]}');
+	SELECT count(*) FROM execreport.run_guards();
+	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test'), execreport.resume('execReportsEnabled', 'test', 2);
 });
 $node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
 
