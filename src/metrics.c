@@ -87,7 +87,7 @@ static void startup(void);
 static int	index_size(void);
 static Size shared_size(void);
 static void record_call(FunctionCallInfo fcinfo, bool histogram);
-static Site *find_site(int32 tenant_id, const text *family, const text *labels, FunctionCallInfo fcinfo);
+static Site *find_site(int32 tenant_id, const text *family, const text *labels, bool histogram, FunctionCallInfo fcinfo);
 static bool same_call(const Site *site, int32 tenant_id, const text *family, const text *labels);
 static ErSeriesHandle checked_handle(Site *site, FunctionCallInfo fcinfo);
 static void refuse(ErRefusal why);
@@ -255,12 +255,7 @@ record_call(FunctionCallInfo fcinfo, bool histogram)
 
 	site = fcinfo->flinfo->fn_extra;
 	if (site == NULL || !same_call(site, tenant_id, family, labels))
-		site = find_site(tenant_id, family, labels, fcinfo);
-	if (unlikely(er_metric_families[site->metric].histogram != histogram))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("family %s is a %s", er_metric_families[site->metric].name, histogram ? "counter" : "histogram"),
-				 errhint("Counters are added to, histograms observe.")));
+		site = find_site(tenant_id, family, labels, histogram, fcinfo);
 	handle = checked_handle(site, fcinfo);
 	if (PG_ARGISNULL(3))
 		return;					/* nothing was measured */
@@ -281,13 +276,15 @@ er_metrics_require_own(void)
 }
 
 static Site *
-find_site(int32 tenant_id, const text *family, const text *labels, FunctionCallInfo fcinfo)
+find_site(int32 tenant_id, const text *family, const text *labels, bool histogram, FunctionCallInfo fcinfo)
 {
 	int			family_len = VARSIZE_ANY_EXHDR(family);
 	int			labels_len = labels == NULL ? 0 : VARSIZE_ANY_EXHDR(labels);
 	bool		fits = family_len + labels_len <= SITE_BYTES;
 	uint32		hash = hash_bytes((const unsigned char *) VARDATA_ANY(family), family_len) ^ murmurhash32((uint32) tenant_id);
 	Site	   *site;
+	ErMetric	metric;
+	bool		known;
 
 	if (sites == NULL)
 	{
@@ -298,10 +295,15 @@ find_site(int32 tenant_id, const text *family, const text *labels, FunctionCallI
 	if (labels != NULL)
 		hash = hash_combine(hash, hash_bytes((const unsigned char *) VARDATA_ANY(labels), labels_len));
 	site = &sites[hash % SITES];
-	if (!same_call(site, tenant_id, family, labels))
+	known = same_call(site, tenant_id, family, labels);
+	metric = known ? site->metric : er_metrics_family(family);
+	if (er_metric_families[metric].histogram != histogram)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("family %s is a %s", er_metric_families[metric].name, histogram ? "counter" : "histogram"),
+				 errhint("Counters are added to, histograms observe.")));
+	if (!known)
 	{
-		ErMetric	metric = er_metrics_family(family);
-
 		site->family_len = -1;	/* remembers nothing while the labels may be refused */
 		site->tenant_id = tenant_id;
 		site->metric = metric;
@@ -389,6 +391,7 @@ er_metrics_record(ErSeriesHandle handle, double value, TimestampTz at)
 	shard = er_backend_number() % ER_SHARDS;
 	totals = &handle.series->totals[shard];
 	cells = er_metrics_cells(handle.series, shard, minute);
+	er_metrics_begin(handle.series, minute);
 	if (family->histogram)
 	{
 		int			bucket = 0;
@@ -423,6 +426,7 @@ er_metrics_record_many(ErSeriesHandle handle, const uint32 *buckets, double sum,
 		return;
 	totals = &handle.series->totals[shard];
 	cells = er_metrics_cells(handle.series, shard, minute);
+	er_metrics_begin(handle.series, minute);
 	for (int i = 0; i <= er_metric_families[handle.series->key.metric].nbounds; i++)
 	{
 		if (buckets[i] == 0)
@@ -455,6 +459,16 @@ er_metrics_count(pg_atomic_uint64 *cell, uint32 minute, uint64 count)
 		new = (held == minute ? (uint64) (uint32) old : 0) + count;
 		new = Min(new, PG_UINT32_MAX) | ((uint64) minute << 32);
 	} while (!pg_atomic_compare_exchange_u64(cell, &old, new));
+}
+
+/* Notes that the series was recorded into at that minute, when nothing earlier was. */
+void
+er_metrics_begin(ErSeries *series, uint32 minute)
+{
+	uint32		first = pg_atomic_read_u32(&series->first);
+
+	while (unlikely(minute < first) && !pg_atomic_compare_exchange_u32(&series->first, &first, minute))
+		;
 }
 
 double
@@ -673,6 +687,7 @@ clear_slot(ErSeries *series)
 {
 	memset(&series->key, 0, sizeof(series->key));
 	series->used = false;
+	pg_atomic_init_u32(&series->first, PG_UINT32_MAX);
 	for (int shard = 0; shard < ER_SHARDS; shard++)
 	{
 		pg_atomic_uint64 *cells = er_metrics_cells(series, shard, 0);

@@ -99,7 +99,7 @@ typedef struct ErSeriesKey
 #define ER_OVERFLOW_ALL		2	/* what nobody has room for: the tenant is left out as well */
 
 /*
- * One series. Nothing in it is guarded by a lock but `key` and `used`, which change under the lock exclusively.
+ * One series. The lock guards `key` and `used`, which change under it exclusively, and nothing else.
  * A cell of the ring holds its minute in the upper half and a count in the lower one, so a single compare-and-exchange
  * both counts and, when the cell still holds an older minute, begins the new one: no reset, no race.
  * Each shard has a ring of its own. Counters use cell 0 for whole units and cell 1 for billionths, histograms one cell a bucket.
@@ -118,6 +118,7 @@ typedef struct ErSeries
 {
 	ErSeriesKey key;
 	bool		used;
+	pg_atomic_uint32 first;		/* the earliest minute ever recorded: before it, nothing was overwritten */
 	ErTotals	totals[ER_SHARDS];
 } ErSeries;
 
@@ -153,6 +154,7 @@ extern ErSeries *er_metrics_slot(int slot);
 extern pg_atomic_uint64 *er_metrics_cells(const ErSeries *series, int shard, uint32 minute);
 extern ErSeries *er_metrics_enter(const ErSeriesKey *key);	/* the lock held exclusively */
 extern void er_metrics_count(pg_atomic_uint64 *cell, uint32 minute, uint64 count);
+extern void er_metrics_begin(ErSeries *series, uint32 minute);
 extern double er_metrics_sum(const ErSeries *series);
 extern uint64 er_metrics_bucket(const ErSeries *series, int bucket);
 extern void er_metrics_add_sum(ErTotals *totals, double amount);

@@ -321,8 +321,10 @@ sum_series(const ErSeries *series, Window window, double weight, double *cells)
 {
 	const ErMetricFamily *family = &er_metric_families[series->key.metric];
 	int			ncells = family->histogram ? family->nbounds + 1 : 2;
+	uint32		first = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &series->first));
 	uint32		end = window.end;
 
+	window.first = Max(window.first, first);
 	if (window.end <= window.first)
 		return true;
 	/* beyond one round of the ring, a minute has the cell of an earlier one */
