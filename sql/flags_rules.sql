@@ -175,6 +175,11 @@ Unleash deals variants. NULL for NULL.
 Errors: 22023 for a total below 1.
 Example: SELECT execreport.flag_variant_bucket(''gr1'', ''123'', 100);  -- 96';
 
+CREATE FUNCTION execreport._murmur3(data bytea, seed bigint) RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_murmur3_bytes';
+COMMENT ON FUNCTION execreport._murmur3(bytea, bigint) IS
+'MurmurHash3 x86 32, as a number from 0 to 2^32 - 1; of the seed the low 32 bits count.';
+
 CREATE FUNCTION execreport._flag_value_fault(operator text, value text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_flag_value_fault';
 COMMENT ON FUNCTION execreport._flag_value_fault(text, text) IS
@@ -705,7 +710,7 @@ BEGIN
     SELECT s.key, s.reasons, s.asked, known_since, s.changed_at, s.version
       FROM (SELECT f.key, f.asked, d.changed_at, d.version,
                    array_remove(ARRAY[
-                       CASE WHEN coalesce(f.asked, known_since) < before THEN 'not evaluated' END,
+                       CASE WHEN coalesce(f.asked + interval '1 hour', known_since) < before THEN 'not evaluated' END,
                        CASE WHEN d.changed_at < before
                              AND (f.default_enabled OR r.percentage = 100
                                   OR EXISTS (SELECT FROM jsonb_array_elements(d.document -> 'rules') AS rule (document)

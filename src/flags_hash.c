@@ -21,6 +21,7 @@ static ErFlagText utf8_argument(text *value);
 
 PG_FUNCTION_INFO_V1(er_flag_bucket);
 PG_FUNCTION_INFO_V1(er_flag_variant_bucket);
+PG_FUNCTION_INFO_V1(er_murmur3_bytes);
 
 Datum
 er_flag_bucket(PG_FUNCTION_ARGS)
@@ -41,6 +42,15 @@ er_flag_variant_bucket(PG_FUNCTION_ARGS)
 				 errdetail("It is the sum of the weights, at least 1.")));
 	PG_RETURN_INT32(er_flag_dealt(ER_FLAG_UNLEASH, utf8_argument(PG_GETARG_TEXT_PP(0)),
 								  utf8_argument(PG_GETARG_TEXT_PP(1)), true, total));
+}
+
+/* The bare hash, as published vectors have it. */
+Datum
+er_murmur3_bytes(PG_FUNCTION_ARGS)
+{
+	bytea	   *data = PG_GETARG_BYTEA_PP(0);
+
+	PG_RETURN_INT64(er_murmur3(VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data), (uint32) PG_GETARG_INT64(1)));
 }
 
 /*

@@ -23,6 +23,9 @@ $node->safe_psql('source', q{
 	       execreport.update_user_flags('ana', '{"reportsApiEnabled": true}', 'test');
 	SELECT execreport.set_kill_switch('reportsUiEnabled', true, 'test'),
 	       execreport.set_kill_switch('masterReportsEnabled', true, 'test', 2);
+	SELECT execreport.define_segment('staff', '{"constraints": [{"contextName": "userId", "operator": "IN", "values": ["ana"]}]}'),
+	       execreport.define_flag('newCharts', '{"rules": [{"segments": ["staff"]}]}');
+	INSERT INTO execreport.flag_rollouts (flag, percentage) VALUES ('newCharts', 5);
 	SELECT execreport.register_contract('dumped', '1', '{"$ref": "flags"}'), execreport.register_module('scored', 'Scored', 'demand', 'dumped');
 	SELECT execreport.save_configuration(NULL, '{"brand": {"name": "Second"}}');
 	SELECT execreport.save_configuration(1, '{"brand": {"name": "Second again"}}');
@@ -81,7 +84,8 @@ foreach my $format ('plain', 'custom')
 		"1|First|small\n2|Second|large", "$format: tenants");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT execreport.current_tenant()}), '2', "$format: members");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(2, 'execReportsEnabled'),
-		execreport.is_flag_enabled(2, 'masterReportsEnabled')}), 't|f', "$format: flags");
+		execreport.is_flag_enabled(2, 'masterReportsEnabled'), execreport.is_flag_enabled(1, 'newCharts', 'ana')}), 't|f|t',
+		"$format: flags");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled', 'bob');
 		SELECT execreport.advance_rollout('councilSynthesisEnabled', now => '2026-01-02') ~ 'phase 5percent';
 		SELECT execreport._apply_due_changes('2026-02-01'); SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled')}),
