@@ -130,7 +130,7 @@ COMMENT ON FUNCTION execreport.wilson_lower_bound(bigint, bigint, double precisi
 'k of n samples failed: the share that is exceeded with this confidence, one-sided; 0 to 1, below k / n. confidence: 0.5 to less
 than 1; 0 gives k / n itself. NULL without samples. Formula: Wilson (1927), score interval without continuity correction.
 Errors: 22023 when k is not 0 to n, n is negative, or confidence out of range.
-Example: SELECT execreport.wilson_lower_bound(9, 30);  -- 0.1836: 30 % failed, surely more than 18 %';
+Example: SELECT execreport.wilson_lower_bound(9, 30);  -- 0.1837: 30 % failed, surely more than 18 %';
 
 CREATE FUNCTION execreport._guard_verdict(k bigint, n bigint, threshold double precision, confidence double precision, min_samples integer)
 RETURNS text
@@ -184,49 +184,61 @@ histogram_quantile(); NULL without samples.';
 
 -- measuring and judging
 
-CREATE FUNCTION execreport._measure_rate(g execreport._guards, since timestamptz, until timestamptz)
+CREATE FUNCTION execreport._measured_tenants(g execreport._guards, own integer, since timestamptz, until timestamptz) RETURNS SETOF integer
+LANGUAGE plpgsql VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF own IS NOT NULL THEN     -- who asks for one tenant may not read the others
+        RETURN NEXT own;
+        RETURN;
+    END IF;
+    RETURN NEXT 0;
+    IF g.scope = 'tenant' THEN
+        RETURN QUERY SELECT m.tenant_id FROM execreport._metric_tenants(g.family, since, until) AS m (tenant_id) WHERE m.tenant_id > 0;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION execreport._measured_tenants(execreport._guards, integer, timestamptz, timestamptz) IS
+'The scopes that a guard judges in a window: 0 for all together, and each tenant with samples; or the one tenant that is asked for.';
+
+CREATE FUNCTION execreport._measure_rate(g execreport._guards, own integer, since timestamptz, until timestamptz)
 RETURNS TABLE (tenant_id integer, k bigint, n bigint, p95 double precision)
-LANGUAGE sql STABLE
+LANGUAGE sql VOLATILE
 BEGIN ATOMIC
     SELECT t.tenant_id,
            execreport._metric_delta(nullif(t.tenant_id, 0), g.family, g.labels || g.failure_labels, _measure_rate.since, _measure_rate.until)::bigint,
            execreport._metric_delta(nullif(t.tenant_id, 0), g.family, g.labels, _measure_rate.since, _measure_rate.until)::bigint,
            NULL::double precision
-      FROM (SELECT 0 AS tenant_id
-            UNION SELECT m.tenant_id FROM execreport._metric_tenants(g.family, _measure_rate.since, _measure_rate.until) AS m (tenant_id)
-                   WHERE g.scope = 'tenant' AND m.tenant_id > 0) AS t;
+      FROM execreport._measured_tenants(g, _measure_rate.own, _measure_rate.since, _measure_rate.until) AS t (tenant_id);
 END;
-COMMENT ON FUNCTION execreport._measure_rate(execreport._guards, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION execreport._measure_rate(execreport._guards, integer, timestamptz, timestamptz) IS
 'How many samples there were (n) and how many failed (k): in each tenant, and together (tenant_id 0).';
 
-CREATE FUNCTION execreport._measure_latency(g execreport._guards, since timestamptz, until timestamptz)
+CREATE FUNCTION execreport._measure_latency(g execreport._guards, own integer, since timestamptz, until timestamptz)
 RETURNS TABLE (tenant_id integer, k bigint, n bigint, p95 double precision)
-LANGUAGE sql STABLE
+LANGUAGE sql VOLATILE
 BEGIN ATOMIC
     SELECT t.tenant_id, b.n - b.within, b.n, execreport._bucket_quantile(0.95, b.bounds, b.counts)
-      FROM (SELECT 0 AS tenant_id
-            UNION SELECT m.tenant_id FROM execreport._metric_tenants(g.family, _measure_latency.since, _measure_latency.until) AS m (tenant_id)
-                   WHERE g.scope = 'tenant' AND m.tenant_id > 0) AS t,
+      FROM execreport._measured_tenants(g, _measure_latency.own, _measure_latency.since, _measure_latency.until) AS t (tenant_id),
            LATERAL (SELECT CASE WHEN execreport._metrics_available() THEN coalesce(max(c.count), 0) END AS n,
                            coalesce(max(c.count) FILTER (WHERE c.le <= g.threshold), 0) AS within,
                            array_agg(c.le ORDER BY c.le) AS bounds, array_agg(c.count ORDER BY c.le) AS counts
                       FROM execreport._metric_buckets(nullif(t.tenant_id, 0), g.family, g.labels, _measure_latency.since,
                                                       _measure_latency.until) AS c) AS b;
 END;
-COMMENT ON FUNCTION execreport._measure_latency(execreport._guards, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION execreport._measure_latency(execreport._guards, integer, timestamptz, timestamptz) IS
 'How many samples there were (n), how many took longer than the threshold (k), and p95: in each tenant, and together (tenant_id 0).';
 
-CREATE FUNCTION execreport._measured(g execreport._guards, since timestamptz, until timestamptz)
+CREATE FUNCTION execreport._measured(g execreport._guards, own integer, since timestamptz, until timestamptz)
 RETURNS TABLE (tenant_id integer, verdict text, recovered boolean, samples bigint, failures bigint, bound double precision,
     p95 double precision, details jsonb)
-LANGUAGE sql STABLE
+LANGUAGE sql VOLATILE
 BEGIN ATOMIC
     WITH limits AS MATERIALIZED (
         SELECT CASE g.kind WHEN 'performance' THEN 1 - g.quantile ELSE g.threshold END AS share
     ), sampled AS MATERIALIZED (
-        SELECT r.* FROM execreport._measure_rate(g, _measured.since, _measured.until) AS r WHERE g.kind = 'error_rate'
+        SELECT r.* FROM execreport._measure_rate(g, _measured.own, _measured.since, _measured.until) AS r WHERE g.kind = 'error_rate'
         UNION ALL
-        SELECT l.* FROM execreport._measure_latency(g, _measured.since, _measured.until) AS l WHERE g.kind = 'performance'
+        SELECT l.* FROM execreport._measure_latency(g, _measured.own, _measured.since, _measured.until) AS l WHERE g.kind = 'performance'
     ), judged AS MATERIALIZED (
         SELECT s.*, execreport._guard_verdict(s.k, s.n, l.share, g.confidence, g.min_samples) AS verdict,
                CASE g.kind WHEN 'performance' THEN s.p95 < g.recover_threshold ELSE s.k < g.recover_threshold * s.n END AS recovered
@@ -252,7 +264,7 @@ BEGIN ATOMIC
                 ELSE '{}' END
       FROM judged AS j, rest AS r;
 END;
-COMMENT ON FUNCTION execreport._measured(execreport._guards, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION execreport._measured(execreport._guards, integer, timestamptz, timestamptz) IS
 'What a window of the metrics means for a guard: in each tenant, and together (tenant_id 0). A guard of tenants breaches for all
 together only by tenants that have too few samples of their own, when at least escalate_tenants of them fail too much.';
 
@@ -294,64 +306,61 @@ RETURN to_timestamp((floor(extract(epoch FROM now) / extract(epoch FROM window_l
 COMMENT ON FUNCTION execreport._guard_window(interval, timestamptz) IS
 'The start of the last window that is over: windows are cut at multiples of their length since 1970 UTC.';
 
-CREATE FUNCTION execreport._judged(g execreport._guards, window_start timestamptz, found_tenant integer, found_verdict text,
-    found_recovered boolean, samples bigint, failures bigint, bound double precision, p95 double precision, details jsonb)
-RETURNS execreport.guard_verdicts
-LANGUAGE sql STABLE
+CREATE FUNCTION execreport._judged(g execreport._guards, own integer, since timestamptz, error text) RETURNS SETOF execreport.guard_verdicts
+LANGUAGE sql VOLATILE ROWS 100
 BEGIN ATOMIC
-    WITH changed AS (
-        SELECT max(greatest(l.rolled_back_at, l.resumed_at)) AS last, max(l.resumed_at) AS resumed
-          FROM execreport.flag_latches AS l
-         WHERE l.tenant_id IN (0, _judged.found_tenant) AND l.flag = ANY (g.flags)
-    ), judged AS (
-        SELECT CASE WHEN _judged.window_start < c.last THEN 'discarded' ELSE _judged.found_verdict END AS verdict, c.resumed
-          FROM changed AS c
+    WITH found AS MATERIALIZED (
+        SELECT m.* FROM execreport._measured(g, _judged.own, _judged.since, _judged.since + g.window_length) AS m
+         WHERE _judged.error IS NULL AND g.kind IN ('error_rate', 'performance')
+        UNION ALL
+        SELECT h.* FROM execreport._health_measured(g) AS h WHERE _judged.error IS NULL AND g.kind = 'health_check'
+        UNION ALL
+        SELECT coalesce(_judged.own, 0), 'error', NULL, NULL, NULL, NULL, NULL, pg_catalog.jsonb_build_object('error', _judged.error)
+         WHERE _judged.error IS NOT NULL
+    ), changes AS MATERIALIZED (
+        SELECT l.tenant_id, max(greatest(l.rolled_back_at, l.resumed_at)) AS last, max(l.resumed_at) AS resumed
+          FROM execreport.flag_latches AS l WHERE l.flag = ANY (g.flags) GROUP BY l.tenant_id
+    ), judged AS MATERIALIZED (
+        SELECT f.*, CASE WHEN _judged.since < greatest(own.last, everywhere.last) THEN 'discarded' ELSE f.verdict END AS final,
+               coalesce(greatest(own.resumed, everywhere.resumed), '-infinity') AS resumed
+          FROM found AS f
+          LEFT JOIN changes AS own ON own.tenant_id = f.tenant_id
+          LEFT JOIN changes AS everywhere ON everywhere.tenant_id = 0
     )
-    SELECT _judged.found_tenant, g.guard, _judged.window_start, j.verdict, _judged.samples, _judged.failures, _judged.bound, _judged.p95,
-           s.next_armed, s.next_breaches, s.next_oks, s.next_errors, CASE WHEN s.fires THEN g.action END, NULL, _judged.details, now()
+    SELECT j.tenant_id, g.guard, _judged.since, j.final, j.samples, j.failures, j.bound, j.p95, s.next_armed, s.next_breaches, s.next_oks,
+           s.next_errors, CASE WHEN s.fires THEN g.action END, NULL, j.details, now()
       FROM judged AS j
       LEFT JOIN LATERAL (SELECT v.armed, v.breaches, v.oks, v.errors
                            FROM execreport.guard_verdicts AS v
-                          WHERE v.tenant_id = _judged.found_tenant AND v.guard = g.guard AND v.window_start < _judged.window_start
-                            AND v.window_start >= coalesce(j.resumed, '-infinity')
+                          WHERE v.tenant_id = j.tenant_id AND v.guard = g.guard AND v.window_start < _judged.since AND v.window_start >= j.resumed
                           ORDER BY v.window_start DESC LIMIT 1) AS before ON true,
            LATERAL execreport._guard_step(coalesce(before.armed, true), coalesce(before.breaches, 0), coalesce(before.oks, 0),
-                       coalesce(before.errors, 0), j.verdict, _judged.found_recovered, g.consecutive) AS s;
+                       coalesce(before.errors, 0), j.final, j.recovered, g.consecutive) AS s;
 END;
-COMMENT ON FUNCTION execreport._judged(execreport._guards, timestamptz, integer, text, boolean, bigint, bigint, double precision,
-    double precision, jsonb) IS
-'The verdict as a row: with the state that follows from the verdict before, and the action when the guard fires. A resumed flag
-begins with a new state.';
+COMMENT ON FUNCTION execreport._judged(execreport._guards, integer, timestamptz, text) IS
+'The verdicts of a guard on a window, as rows: with the state that follows from the verdict before, and the action when the guard
+fires. A resumed flag begins with a new state. own: only this tenant; error: it could not be measured.';
 
 CREATE FUNCTION execreport._judge_guards(now timestamptz) RETURNS SETOF execreport.guard_verdicts
 LANGUAGE plpgsql VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    everywhere CONSTANT boolean := execreport._caller_is_superuser();
-    own CONSTANT integer := execreport.current_tenant();
+    own CONSTANT integer := CASE WHEN NOT execreport._caller_is_superuser() THEN execreport.current_tenant() END;
     g execreport._guards;
     since timestamptz;
-    rows execreport.guard_verdicts[];
+    judged execreport.guard_verdicts[];
 BEGIN
     FOR g IN SELECT * FROM execreport.guards AS stored
-              WHERE stored.enabled AND stored.kind <> 'manual' AND (everywhere OR stored.scope = 'tenant') ORDER BY stored.guard LOOP
+              WHERE stored.enabled AND stored.kind <> 'manual' AND (own IS NULL OR stored.scope = 'tenant') ORDER BY stored.guard LOOP
         since := execreport._guard_window(g.window_length, _judge_guards.now);
         CONTINUE WHEN EXISTS (SELECT FROM execreport.guard_verdicts AS v
-                               WHERE v.tenant_id = CASE WHEN everywhere THEN 0 ELSE own END AND v.guard = g.guard AND v.window_start = since);
+                               WHERE v.tenant_id = coalesce(own, 0) AND v.guard = g.guard AND v.window_start = since);
         BEGIN
-            IF g.kind = 'health_check' THEN
-                rows := ARRAY(SELECT execreport._judged(g, since, m.tenant_id, m.verdict, m.recovered, m.samples, m.failures, m.bound, m.p95, m.details)
-                                FROM execreport._health_measured(g) AS m);
-            ELSE
-                rows := ARRAY(SELECT execreport._judged(g, since, m.tenant_id, m.verdict, m.recovered, m.samples, m.failures, m.bound, m.p95, m.details)
-                                FROM execreport._measured(g, since, since + g.window_length) AS m
-                               WHERE everywhere OR m.tenant_id = own);
-            END IF;
+            judged := ARRAY(SELECT v FROM execreport._judged(g, own, since, NULL) AS v);
         EXCEPTION WHEN OTHERS THEN
-            rows := ARRAY[execreport._judged(g, since, CASE WHEN everywhere THEN 0 ELSE own END, 'error', NULL, NULL, NULL, NULL, NULL,
-                              jsonb_build_object('error', format('%s: %s', SQLSTATE, SQLERRM)))];
+            judged := ARRAY(SELECT v FROM execreport._judged(g, own, since, format('%s: %s', SQLSTATE, SQLERRM)) AS v);
         END;
-        RETURN QUERY SELECT r.* FROM unnest(rows) AS r;
+        RETURN QUERY SELECT v.* FROM unnest(judged) AS v;
     END LOOP;
 END
 $$;
@@ -428,22 +437,25 @@ Example: SELECT trigger, action, reason, severity FROM execreport.check_rollback
 CREATE FUNCTION execreport._health_guards(OUT status text, OUT message text, OUT metrics jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    late text[];
+    late text;
+    judged integer;
     oldest double precision;
 BEGIN
-    SELECT array_agg(g.guard ORDER BY g.guard), max(extract(epoch FROM now() - v.judged_at)) INTO late, oldest
+    SELECT string_agg(g.guard, ', ' ORDER BY g.guard) FILTER (WHERE v.judged_at < now() - greatest(3 * g.window_length, interval '10 minutes')),
+           count(v.judged_at), max(extract(epoch FROM now() - v.judged_at)) INTO late, judged, oldest
       FROM execreport.guards AS g
       LEFT JOIN LATERAL (SELECT s.judged_at FROM execreport.guard_verdicts AS s
                           WHERE s.tenant_id = 0 AND s.guard = g.guard ORDER BY s.window_start DESC LIMIT 1) AS v ON true
-     WHERE g.enabled AND g.kind <> 'manual' AND (v.judged_at < now() - 3 * g.window_length) IS NOT FALSE;
+     WHERE g.enabled AND g.kind <> 'manual';
     status := CASE WHEN late IS NULL THEN 'healthy' ELSE 'degraded' END;
-    message := CASE WHEN late IS NULL THEN 'guards judge in time'
-                    ELSE format('guards are not judged: %s; nobody calls tick()', array_to_string(late, ', ')) END;
-    metrics := jsonb_build_object('late', coalesce(cardinality(late), 0), 'lagSeconds', coalesce(round(oldest::numeric), 0));
+    message := CASE WHEN late IS NOT NULL THEN format('guards are not judged any more: %s; nobody calls tick()', late)
+                    WHEN judged = 0 THEN 'guards were never judged: tick() does it'
+                    ELSE 'guards judge in time' END;
+    metrics := jsonb_build_object('judged', judged, 'lagSeconds', round(oldest::numeric));
 END
 $$;
 COMMENT ON FUNCTION execreport._health_guards() IS
-'Are the guards judged in time (three windows)? metrics: late, lagSeconds.';
+'Are the guards judged in time (three windows, at least 10 minutes)? metrics: judged (guards), lagSeconds.';
 
 -- defining guards
 
@@ -518,7 +530,7 @@ BEGIN
         RAISE EXCEPTION 'guard is %', coalesce('"' || left(g.guard, 64) || '"', 'null')
             USING ERRCODE = CASE WHEN g.guard IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'A name has 1 to 100 letters, digits, and _ . -';
     END IF;
-    IF g.kind IN ('error_rate', 'performance') THEN
+    IF g.kind = 'performance' THEN
         bounds := execreport._metric_bounds(g.family);
     END IF;
     SELECT r.rule, r.value, r.allowed INTO rule, value, allowed FROM (VALUES

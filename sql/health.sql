@@ -206,12 +206,11 @@ COMMENT ON FUNCTION execreport._health_notifications() IS
 'Does a sender take the notifications (within 15 minutes)? metrics: waiting, lagSeconds.';
 
 CREATE FUNCTION execreport._rehearse(function text, arguments text, limit_ms integer,
-    OUT result jsonb, OUT state text, OUT error text, OUT duration interval)
+    OUT result jsonb, OUT state text, OUT error text, OUT detail text, OUT duration interval)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     began CONSTANT timestamptz := clock_timestamp();
     before timestamptz;
-    detail text;
 BEGIN
     BEGIN
         before := execreport._limit_time(limit_ms);
@@ -231,13 +230,12 @@ BEGIN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, error = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
     END;
     PERFORM execreport._restore_time(before);
-    error := error || coalesce('; ' || nullif(detail, ''), '');
     duration := clock_timestamp() - began;
 END
 $$;
 COMMENT ON FUNCTION execreport._rehearse(text, text, integer) IS
 'Calls a function of ours that returns a row, in a sub-transaction that is always rolled back, for at most that many
-milliseconds. result: the row, as an object; else state (SQLSTATE) and error.';
+milliseconds. result: the row, as an object; else state (SQLSTATE), error and detail.';
 
 CREATE FUNCTION execreport.check_health()
 RETURNS TABLE (component text, status text, message text, checked_at timestamptz, error text, metrics jsonb)
@@ -259,7 +257,7 @@ BEGIN
             CASE probe.name WHEN 'exec_reports' THEN 'ExecReports' WHEN 'master_reports' THEN 'MasterReports' ELSE probe.name END
             || ' error: ' || coalesce(answer.error, 'no answer'));
         checked_at := clock_timestamp();
-        error := answer.state || ': ' || answer.error;
+        error := answer.state || ': ' || answer.error || coalesce('; ' || nullif(answer.detail, ''), '');
         metrics := nullif(answer.result -> 'metrics', 'null');
         RETURN NEXT;
     END LOOP;

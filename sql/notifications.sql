@@ -178,7 +178,7 @@ BEGIN
     UPDATE execreport.notifications AS n
        SET state = CASE WHEN notification_failed.is_final IS TRUE OR n.attempts >= 10 THEN 'failed' ELSE 'pending' END,
            next_try = CASE WHEN notification_failed.is_final IS TRUE OR n.attempts >= 10 THEN NULL
-                           ELSE at + least(3600, 5 * 2 ^ (n.attempts - 1)) * interval '1 s' END,
+                           ELSE at + 5 * 2 ^ (n.attempts - 1) * interval '1 s' END,
            last_error = left(notification_failed.error, 2000)
      WHERE n.tenant_id = tenant AND n.notification_id = notification_failed.notification_id AND n.state = 'sending'
        AND n.claim_token = notification_failed.claim_token;
@@ -186,7 +186,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION execreport.notification_failed(integer, bigint, bigint, text, boolean, timestamptz) IS
-'Reports that sending has failed. It can be claimed again after 5, 10, 20 ... s, at most an hour; after the tenth attempt, and at
+'Reports that sending has failed. It can be claimed again after 5, 10, 20 ... 1280 s; after the tenth attempt, and at
 once when is_final, it is failed and waits for redrive_notifications(). Returns false, and changes nothing, when the token is not
 that of its last claim or it is not being sent. now: NULL is the clock. For operators of the tenant.
 Errors: 42501; 22004 no tenant or no error.

@@ -125,6 +125,7 @@ DECLARE
     moment CONSTANT timestamptz := coalesce(run_guards.now, now());
     judged execreport.guard_verdicts[];
     taken text[];
+    fired integer[];
     turned_off text[] := '{}';     -- scope:flag of what this call did
     decision record;
     state text;
@@ -148,6 +149,7 @@ BEGIN
     END IF;
     judged := ARRAY(SELECT v FROM unnest(judged) AS v WHERE v.guard = ANY (taken));
     INSERT INTO execreport.guard_verdicts SELECT v.* FROM unnest(judged) AS v WHERE v.tenant_id > 0;
+    fired := ARRAY(SELECT v.tenant_id FROM unnest(judged) AS v WHERE v.action IS NOT NULL);
 
     FOR decision IN SELECT d.*, d.window_start - (g.consecutive - 1) * g.window_length AS since
                       FROM execreport._decisions(judged) WITH ORDINALITY AS d (guard, tenant_id, window_start, action, flags, severity, dry_run, reason, figures, n)
@@ -163,16 +165,17 @@ BEGIN
         END IF;
         UPDATE execreport.guard_verdicts AS v SET action = decision.action, outcome = state
          WHERE v.tenant_id = decision.tenant_id AND v.guard = decision.guard AND v.window_start = decision.window_start;
+        IF decision.tenant_id = 0 THEN  -- tenants whose guard fired, too: it is done for all
+            UPDATE execreport.guard_verdicts AS v SET outcome = 'superseded'
+             WHERE v.guard = decision.guard AND v.window_start = decision.window_start AND v.tenant_id = ANY (fired) AND v.outcome IS NULL AND v.action IS NOT NULL;
+        END IF;
     END LOOP;
-    -- tenants whose guard fired where the decision is made for all
-    UPDATE execreport.guard_verdicts AS v SET outcome = 'superseded'
-      FROM unnest(judged) AS j
-     WHERE (v.tenant_id, v.guard, v.window_start) = (j.tenant_id, j.guard, j.window_start) AND v.action IS NOT NULL AND v.outcome IS NULL;
-
-    PERFORM execreport._tell_verdict(j) FROM unnest(judged) AS j WHERE j.verdict IN ('breach', 'error');
-    RETURN QUERY SELECT v.* FROM unnest(judged) AS j
-        JOIN execreport.guard_verdicts AS v ON (v.tenant_id, v.guard, v.window_start) = (j.tenant_id, j.guard, j.window_start)
-       ORDER BY v.guard, v.tenant_id;
+    PERFORM execreport._tell_error(j) FROM unnest(judged) AS j WHERE j.verdict = 'error';
+    RETURN QUERY
+        SELECT (CASE WHEN j.action IS NULL AND j.tenant_id > 0 THEN j
+                     ELSE (SELECT v FROM execreport.guard_verdicts AS v
+                            WHERE v.tenant_id = j.tenant_id AND v.guard = j.guard AND v.window_start = j.window_start) END).*
+          FROM unnest(judged) AS j ORDER BY j.guard, j.tenant_id;
 END
 $$;
 COMMENT ON FUNCTION execreport.run_guards(timestamptz) IS
@@ -185,37 +188,37 @@ so in #alerts. Failed health checks are also told in #health.
 now: the instant to judge from. For superusers; others get 42501.
 Example: SELECT guard, tenant_id, verdict, outcome FROM execreport.run_guards();';
 
-CREATE FUNCTION execreport._tell_verdict(v execreport.guard_verdicts) RETURNS void
+CREATE FUNCTION execreport._tell_error(v execreport.guard_verdicts) RETURNS void
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
     SELECT execreport._notify(v.tenant_id, '#alerts', pg_catalog.format('Guard %s could not measure in %s windows in a row: %s', v.guard, v.errors,
                coalesce(v.details ->> 'error', 'unknown')), 'warning', v.details,
                pg_catalog.format('guard-error:%s:%s', v.guard, execreport._instant_text(v.window_start)))
       FROM execreport.guards AS g
-     WHERE v.verdict = 'error' AND g.guard = v.guard AND v.errors = g.error_limit;
-    -- once for each outage: at its first window
-    SELECT execreport._notify(v.tenant_id, '#health', pg_catalog.format('%s health check failed: %s', c.component ->> 'component', c.component ->> 'message'),
-               'warning', c.component, pg_catalog.format('health:%s:%s', c.component ->> 'component', execreport._instant_text(v.window_start)))
-      FROM pg_catalog.jsonb_array_elements(v.details -> 'unhealthy') AS c (component)
-     WHERE v.verdict = 'breach' AND v.breaches = 1;
+     WHERE g.guard = v.guard AND v.errors = g.error_limit;
 END;
-COMMENT ON FUNCTION execreport._tell_verdict(execreport.guard_verdicts) IS
-'Notifications that belong to a verdict and not to a decision.';
+COMMENT ON FUNCTION execreport._tell_error(execreport.guard_verdicts) IS
+'A guard that could not measure error_limit times in a row says so.';
 
-CREATE FUNCTION execreport._expire_verdicts(now timestamptz, keep interval DEFAULT '30 days') RETURNS bigint
+CREATE FUNCTION execreport._expire_verdicts(now timestamptz, batch integer DEFAULT 1000) RETURNS bigint
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-    -- the last one of each scope is what its guard remembers
-    WITH gone AS (
-        DELETE FROM execreport.guard_verdicts AS v
-         WHERE v.window_start < _expire_verdicts.now - _expire_verdicts.keep
+    WITH old AS (
+        SELECT v.tenant_id, v.guard, v.window_start
+          FROM execreport.guard_verdicts AS v
+         WHERE v.window_start < _expire_verdicts.now - interval '30 days'
+           -- the last one of each scope is what its guard remembers
            AND EXISTS (SELECT FROM execreport.guard_verdicts AS later
                         WHERE later.tenant_id = v.tenant_id AND later.guard = v.guard AND later.window_start > v.window_start)
+         LIMIT _expire_verdicts.batch
+    ), gone AS (
+        DELETE FROM execreport.guard_verdicts AS v USING old
+         WHERE v.tenant_id = old.tenant_id AND v.guard = old.guard AND v.window_start = old.window_start
         RETURNING 1)
     SELECT count(*) FROM gone;
 END;
-COMMENT ON FUNCTION execreport._expire_verdicts(timestamptz, interval) IS
-'Removes verdicts older than that and returns how many.';
+COMMENT ON FUNCTION execreport._expire_verdicts(timestamptz, integer) IS
+'Removes verdicts that are older than 30 days, at most a batch, and returns how many; call it again until it returns less.';
 
 CREATE FUNCTION execreport._cooldown_until(flag text) RETURNS timestamptz
 LANGUAGE sql STABLE

@@ -181,6 +181,7 @@ static bool
 feature_is_on(int32 tenant_id, text *user)
 {
 	LOCAL_FCINFO(call, 3);
+	static FmgrInfo function = {0};		/* lookups keep something of theirs in it */
 	static text *flag;
 
 	if (flag == NULL)
@@ -188,9 +189,10 @@ feature_is_on(int32 tenant_id, text *user)
 		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
 
 		flag = cstring_to_text("execReportsEnabled");
+		function.fn_mcxt = TopMemoryContext;
 		MemoryContextSwitchTo(caller);
 	}
-	InitFunctionCallInfoData(*call, NULL, 3, InvalidOid, NULL, NULL);
+	InitFunctionCallInfoData(*call, &function, 3, InvalidOid, NULL, NULL);
 	call->args[0].value = Int32GetDatum(tenant_id);
 	call->args[0].isnull = false;
 	call->args[1].value = PointerGetDatum(flag);

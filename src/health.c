@@ -41,13 +41,13 @@ er_limit_time(PG_FUNCTION_ARGS)
 }
 
 /*
- * _restore_time(before): what _limit_time() returned.
+ * _restore_time(before): what _limit_time() returned. A timer that has gone off meanwhile does not go off again.
  */
 Datum
 er_restore_time(PG_FUNCTION_ARGS)
 {
 	disable_timeout(STATEMENT_TIMEOUT, false);
-	if (!PG_ARGISNULL(0))
+	if (!PG_ARGISNULL(0) && PG_GETARG_TIMESTAMPTZ(0) > GetCurrentTimestamp())
 		enable_timeout_at(STATEMENT_TIMEOUT, PG_GETARG_TIMESTAMPTZ(0));
 	PG_RETURN_VOID();
 }

@@ -50,7 +50,8 @@ install_packages() {
                 has promtool || want+=(prometheus)
                 /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || want+=(python3-prometheus-client)
                 perl -MIPC::Run -e 1 2>/dev/null || want+=(libipc-run-perl)
-                [ -f "$(pg_path --sharedir)/extension/pgtap.control" ] || want+=("postgresql-$major-pgtap") ;;
+                [ -f "$(pg_path --sharedir)/extension/pgtap.control" ] || want+=("postgresql-$major-pgtap")
+                [ -f "$(pg_path --sharedir)/extension/pg_cron.control" ] || want+=("postgresql-$major-cron") ;;
             bench)
                 has node || want+=(nodejs)
                 has npm || want+=(npm) ;;

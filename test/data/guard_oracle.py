@@ -22,7 +22,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 
 
 def quantile(confidence):
-    z = sqrt(mpf(2)) * erfinv(2 * mpf(confidence) - 1)
+    z = sqrt(mpf(2)) * erfinv(2 * mpf(float(confidence)) - 1)
     assert abs(z - NormalDist().inv_cdf(float(confidence))) < 1e-9
     return z
 

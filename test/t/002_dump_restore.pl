@@ -36,11 +36,19 @@ $node->safe_psql('source', q{
 	SELECT execreport.submit_report(jsonb_build_object('workflowId', (SELECT workflow_id FROM execreport.workflows LIMIT 1),
 		'scheduleType', 'once', 'requestKey', 'dumped',
 		'lookbackConfig', '{"type": "relative", "value": 14, "unit": "days"}'::jsonb));
+	SELECT execreport.define_guard('dumped', '{"kind": "error_rate", "flags": ["reportsUiEnabled"]}');
+	SELECT count(*) FROM execreport.run_guards();
+	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test'), execreport.resume('execReportsEnabled', 'test', 2);
 	RESET execreport.tenant_id;
 	SELECT execreport.generate_master_reports();
 	SELECT execreport.start_rollout('councilSynthesisEnabled', ARRAY['bob'], now => '2026-01-01');
-	SELECT execreport.schedule_flag_change('councilSynthesisEnabled', '{"percentage": 100}', '2026-02-01', now => '2026-01-01');
+	SELECT execreport.schedule_flag_change('councilSynthesisEnabled', '{"percentage": 100}', '2099-02-01');
+	SELECT execreport.create_tenant(3), execreport.set_maintenance(true, 'moving', 3);
+	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
+	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
+	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
 });
+$node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
 
 # the rows of every table of ours, as one digest each
 my $tables = q{SELECT c.relname FROM pg_extension AS e JOIN pg_class AS c ON c.oid = ANY (e.extconfig)
@@ -81,14 +89,17 @@ foreach my $format ('plain', 'custom')
 
 	# and it goes on working
 	is($node->safe_psql($target, q{SELECT tenant_id, name, size FROM execreport.tenants ORDER BY 1}),
-		"1|First|small\n2|Second|large", "$format: tenants");
+		"1|First|small\n2|Second|large\n3||", "$format: tenants");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT execreport.current_tenant()}), '2', "$format: members");
+	is($node->safe_psql($target, q{SELECT execreport._in_maintenance(3), execreport._in_maintenance(2)}), 't|f', "$format: maintenance");
+	is($node->safe_psql($target, q{SET ROLE app; SELECT string_agg(key, ' ') FROM execreport.poll_events('oldest', '{test}')}), 'kept', "$format: events");
+	is($node->safe_psql($target, q{SELECT execreport._notify(0, '#engineering', 'dumped', 'info', NULL, 'dumped') IS NULL}), 't', "$format: notifications");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(2, 'execReportsEnabled'),
 		execreport.is_flag_enabled(2, 'masterReportsEnabled'), execreport.is_flag_enabled(1, 'newCharts', 'ana')}), 't|f|t',
 		"$format: flags");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled', 'bob');
 		SELECT execreport.advance_rollout('councilSynthesisEnabled', now => '2026-01-02') ~ 'phase 5percent';
-		SELECT execreport._apply_due_changes('2026-02-01'); SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled')}),
+		SELECT execreport._apply_due_changes('2099-02-01'); SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled')}),
 		"t\nt\n1\nt", "$format: a rollout and a scheduled change go on");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT configuration_id FROM execreport.save_configuration(NULL, '{"brand": {"name": "New"}}')}),
 		'2', "$format: a new configuration takes the next number");
