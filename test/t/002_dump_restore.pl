@@ -46,9 +46,9 @@ $node->safe_psql('source', q{
 	SELECT execreport.create_tenant(3), execreport.set_maintenance(true, 'moving', 3);
 	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
 	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
-	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
+	UPDATE execreport.events SET created_at = '2025-01-01' WHERE key = 'old';
 });
-$node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
+$node->safe_psql('source', q{SET client_min_messages = error; CALL execreport.tick('2026-01-03')});
 
 # the rows of every table of ours, as one digest each
 my $tables = q{SELECT c.relname FROM pg_extension AS e JOIN pg_class AS c ON c.oid = ANY (e.extconfig)
