@@ -15,12 +15,13 @@ SQL_PARTS = schema \
 	events notifications \
 	metrics \
 	consolidation \
-	flags flags_rules \
+	flags flags_rules flags_changes \
 	configurations exec_reports report_epochs master_reports \
 	workflows \
 	backfill backfill_queue schedules \
 	report_builder report_builder_plan report_builder_submit \
 	health guards rollback deployment \
+	rollout rollout_phases rollout_status \
 	maintenance \
 	help
 

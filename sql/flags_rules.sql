@@ -413,6 +413,9 @@ CREATE FUNCTION execreport.define_flag(key text, document jsonb) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM execreport._require_flag_definer();
+    IF execreport._approval_required() THEN
+        RETURN execreport._await_approval(define_flag.key, define_flag.document);
+    END IF;
     RETURN execreport._store_definition(define_flag.key, define_flag.document, NULL);
 END
 $$;
@@ -423,51 +426,65 @@ document replaces the one before and is held to the contract flag-definition, al
 holds when all its constraints and segments do and the caller is among its percentage), variants (name, weight, value of any
 JSON type), offVariant, prerequisites (other flags), stickiness, groupId, algorithm (unleash, unleash_node, flagd). When
 algorithm, group or stickiness of a flag change, everybody is dealt anew: that takes "redeal": true. Kill switches and
-overrides stand above the rules. Audited as define_flag. For superusers.
+overrides stand above the rules. When execreport.require_approval is on, it asks for an approval instead (see
+request_flag_change()) and returns NULL. Audited as define_flag. For superusers.
 Errors: 22023 for a faulty document (the first fault with its path in the message, all of them in DETAIL); 55000 for an
 archived flag, or one that would be dealt anew; 22004 for NULL; 42501 for other callers.
 Example: SELECT execreport.define_flag(''newCharts'', ''{"rules": [{"percentage": 25, "stickiness": "tenantId"}]}'');';
 
-CREATE FUNCTION execreport.define_segment(key text, document jsonb) RETURNS integer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION execreport._store_segment(key text, document jsonb, reason text) RETURNS integer
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     previous execreport.flag_segments;
     result integer;
 BEGIN
-    PERFORM execreport._require_flag_definer();
-    IF define_segment.key IS NULL OR define_segment.document IS NULL THEN
-        RAISE EXCEPTION '% is null', CASE WHEN define_segment.key IS NULL THEN 'key' ELSE 'document' END
+    IF _store_segment.key IS NULL OR _store_segment.document IS NULL THEN
+        RAISE EXCEPTION '% is null', CASE WHEN _store_segment.key IS NULL THEN 'key' ELSE 'document' END
             USING ERRCODE = '22004', HINT = 'Write define_segment(''staff'', ''{"constraints": [...]}'').';
-    ELSIF length(define_segment.key) NOT BETWEEN 1 AND 200 THEN
-        RAISE EXCEPTION 'key has % characters', length(define_segment.key)
+    ELSIF length(_store_segment.key) NOT BETWEEN 1 AND 200 THEN
+        RAISE EXCEPTION 'key has % characters', length(_store_segment.key)
             USING ERRCODE = '22023', DETAIL = 'It may have 1 to 200.';
     END IF;
-    PERFORM execreport._require_contract('flag-segment', define_segment.document, 'document', NULL);
+    PERFORM execreport._require_contract('flag-segment', _store_segment.document, 'document', NULL);
     PERFORM execreport._raise_faults(
-        ARRAY(SELECT execreport._constraint_faults('document.constraints', define_segment.document -> 'constraints')),
+        ARRAY(SELECT execreport._constraint_faults('document.constraints', _store_segment.document -> 'constraints')),
         'Nothing has been stored.');
     LOCK TABLE execreport.flag_definitions IN SHARE ROW EXCLUSIVE MODE;
-    SELECT * INTO previous FROM execreport.flag_segments AS s WHERE s.key = define_segment.key;
-    IF previous.document = define_segment.document THEN
+    SELECT * INTO previous FROM execreport.flag_segments AS s WHERE s.key = _store_segment.key;
+    IF previous.document = _store_segment.document THEN
         RETURN previous.version;
     END IF;
     INSERT INTO execreport.flag_segments AS s (key, document)
-    VALUES (define_segment.key, define_segment.document)
+    VALUES (_store_segment.key, _store_segment.document)
     ON CONFLICT (key) DO UPDATE
        SET document = excluded.document, version = s.version + 1, changed_by = excluded.changed_by, changed_at = now()
     RETURNING s.version INTO result;
     PERFORM execreport._announce_change('execreport.flags');
-    PERFORM execreport._audit(execreport.current_tenant(), 'define_segment', 'flag_segment', define_segment.key,
-                              previous.document, define_segment.document, NULL,
+    PERFORM execreport._audit(execreport.current_tenant(), 'define_segment', 'flag_segment', _store_segment.key,
+                              previous.document, _store_segment.document, _store_segment.reason,
                               jsonb_build_object('scope', 'everywhere', 'version', result));
     RETURN result;
+END
+$$;
+COMMENT ON FUNCTION execreport._store_segment(text, jsonb, text) IS
+'Stores a segment: checks it, counts up its version, writes the audit row and announces the change. Returns the version.';
+
+CREATE FUNCTION execreport.define_segment(key text, document jsonb) RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM execreport._require_flag_definer();
+    IF execreport._approval_required() THEN
+        RETURN execreport._await_approval(define_segment.key, jsonb_build_object('segment', define_segment.document));
+    END IF;
+    RETURN execreport._store_segment(define_segment.key, define_segment.document, NULL);
 END
 $$;
 COMMENT ON FUNCTION execreport.define_segment(text, jsonb) IS
 'Creates or replaces a segment: constraints under one name, which rules of many flags refer to in "segments". All of its
 constraints have to hold. Returns its version; a change counts at once in every flag that uses it. The document is held to
-the contract flag-segment. Audited as define_segment. For superusers.
+the contract flag-segment. When execreport.require_approval is on, it asks for an approval instead and returns NULL. Audited as
+define_segment. For superusers.
 Errors: 22023 for a faulty document, all faults in DETAIL; 22004 for NULL; 42501 for other callers.
 Example: SELECT execreport.define_segment(''staff'', ''{"constraints":
 [{"contextName": "email", "operator": "STR_ENDS_WITH", "values": ["@example.com"]}]}'');';

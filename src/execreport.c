@@ -32,6 +32,9 @@ static int	max_parallel_segments = 10;
 static int	max_active_schedules = 100;
 static int	min_schedule_interval = 3600;
 static int	max_submits_per_minute = 60;
+static bool require_approval = false;
+static bool rollout_require_verdict = true;
+static int	rollout_max_hold = 24 * 60;
 
 static int	event_retention = 3 * 24 * 3600;
 static int	notification_retention = 30 * 24 * 3600;
@@ -96,6 +99,18 @@ _PG_init(void)
 							"How many reports a user may submit within a minute.",
 							NULL, &max_submits_per_minute, 60, 1, 10000, PGC_SUSET, 0, NULL, NULL, NULL);
 
+	/* rollouts and changes of flags, read in SQL */
+	DefineCustomBoolVariable("execreport.require_approval",
+							 "Whether another person has to approve changes of flags for every tenant.",
+							 "What turns a feature off never waits.",
+							 &require_approval, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("execreport.rollout_require_verdict",
+							 "Whether a rollout waits for a good verdict of a guard before it leaves a stage.",
+							 NULL, &rollout_require_verdict, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.rollout_max_hold",
+							"How long a rollout may be held until #engineering is told.",
+							"0 means never.",
+							&rollout_max_hold, 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
 	DefineCustomEnumVariable("execreport.notify_mode",
 							 "Who rings the bell execreport_events when there are new events.",
 							 "commit: each transaction that emits; worker: the background worker, and each transaction where none runs; off: nobody.",
@@ -119,7 +134,7 @@ _PG_init(void)
 	/* shared memory has one size; without it the settings are there and change nothing */
 	DefineCustomIntVariable("execreport.max_series",
 							"How many series the metrics have room for.",
-							"A series is one set of labels of one tenant. Each takes about 100 bytes for each of execreport.metric_slices.",
+							"A series is one set of labels of one tenant. Each takes 176 bytes for each of execreport.metric_slices, and 1 kB.",
 							&er_max_series, 1000, 4, 100000,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("execreport.metric_slices",

@@ -125,9 +125,10 @@ lookup(FunctionCallInfo fcinfo, ErFlag **flag)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("flag is null")));
 	er_flags_refresh(er_watch_further(&er_flags_watch));	/* the check of the tenant has just accepted messages */
 	*flag = er_flags_require(er_flag_text_key(PG_GETARG_TEXT_PP(1), 0));
-	if (unlikely(fcinfo->flinfo->fn_extra == NULL))
+	if (unlikely(fcinfo->flinfo == NULL || fcinfo->flinfo->fn_extra == NULL))
 	{
-		fcinfo->flinfo->fn_extra = fcinfo->flinfo;
+		if (fcinfo->flinfo != NULL)		/* NULL: called from C */
+			fcinfo->flinfo->fn_extra = fcinfo->flinfo;
 		er_flags_turn_hour();
 	}
 	if (unlikely(!(*flag)->asked))

@@ -93,7 +93,7 @@ er_flags_unknown(ErFlagKey key)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("flag %s is archived", er_flags_show(key.data, key.len)),
-				 errdetail("Nothing asks for an archived flag any more."),
+				 errdetail("execreport.archive_flag() has put it away."),
 				 errhint("A superuser brings it back with execreport.restore_flag().")));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),

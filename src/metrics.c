@@ -87,7 +87,7 @@ static void startup(void);
 static int	index_size(void);
 static Size shared_size(void);
 static void record_call(FunctionCallInfo fcinfo, bool histogram);
-static Site *find_site(int32 tenant_id, const text *family, const text *labels, FunctionCallInfo fcinfo);
+static Site *find_site(int32 tenant_id, const text *family, const text *labels, bool histogram, FunctionCallInfo fcinfo);
 static bool same_call(const Site *site, int32 tenant_id, const text *family, const text *labels);
 static ErSeriesHandle checked_handle(Site *site, FunctionCallInfo fcinfo);
 static void refuse(ErRefusal why);
@@ -110,7 +110,7 @@ PG_FUNCTION_INFO_V1(er_metrics_available);
 static inline int32 *
 slot_index(void)
 {
-	return (int32 *) ((char *) er_metrics_shared + MAXALIGN(offsetof(ErMetricsShared, data)));
+	return (int32 *) ((char *) er_metrics_shared + CACHELINEALIGN(offsetof(ErMetricsShared, data)));
 }
 
 /* Called by _PG_init when the library is preloaded. */
@@ -192,27 +192,27 @@ static Size
 shared_size(void)
 {
 	Size		slots = er_max_series + RESERVE;
-	Size		size = MAXALIGN(offsetof(ErMetricsShared, data));
+	Size		size = CACHELINEALIGN(offsetof(ErMetricsShared, data));
 
-	size = add_size(size, MAXALIGN(mul_size(index_size(), sizeof(int32))));
+	size = add_size(size, CACHELINEALIGN(mul_size(index_size(), sizeof(int32))));
 	size = add_size(size, mul_size(slots, sizeof(ErSeries)));
-	return add_size(size, mul_size(mul_size(slots, er_metric_slices), ER_MAX_CELLS * sizeof(pg_atomic_uint64)));
+	return add_size(size, mul_size(mul_size(slots, ER_SHARDS * er_metric_slices), ER_MAX_CELLS * sizeof(pg_atomic_uint64)));
 }
 
 ErSeries *
 er_metrics_slot(int slot)
 {
-	return (ErSeries *) ((char *) slot_index() + MAXALIGN(er_metrics_shared->nindex * sizeof(int32))) + slot;
+	return (ErSeries *) ((char *) slot_index() + CACHELINEALIGN(er_metrics_shared->nindex * sizeof(int32))) + slot;
 }
 
-/* The cells of the slice that this minute falls into */
+/* The cells of the slice that this minute falls into. The shards' rings lie apart. */
 pg_atomic_uint64 *
-er_metrics_cells(const ErSeries *series, uint32 minute)
+er_metrics_cells(const ErSeries *series, int shard, uint32 minute)
 {
-	Size		slot = series - er_metrics_slot(0);
+	Size		ring = (series - er_metrics_slot(0)) * ER_SHARDS + shard;
 
 	return (pg_atomic_uint64 *) er_metrics_slot(er_metrics_shared->nslots) +
-		(slot * er_metrics_shared->nslices + minute % er_metrics_shared->nslices) * ER_MAX_CELLS;
+		(ring * er_metrics_shared->nslices + minute % er_metrics_shared->nslices) * ER_MAX_CELLS;
 }
 
 /* _metric_add(tenant_id, family, labels, amount, at) */
@@ -244,10 +244,7 @@ record_call(FunctionCallInfo fcinfo, bool histogram)
 	Site	   *site;
 	ErSeriesHandle handle;
 
-	if (!superuser())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only functions of execreport record metrics")));
+	er_metrics_require_own();
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -258,26 +255,36 @@ record_call(FunctionCallInfo fcinfo, bool histogram)
 
 	site = fcinfo->flinfo->fn_extra;
 	if (site == NULL || !same_call(site, tenant_id, family, labels))
-		site = find_site(tenant_id, family, labels, fcinfo);
-	if (unlikely(er_metric_families[site->metric].histogram != histogram))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("family %s is a %s", er_metric_families[site->metric].name, histogram ? "counter" : "histogram"),
-				 errhint("Counters are added to, histograms observe.")));
+		site = find_site(tenant_id, family, labels, histogram, fcinfo);
 	handle = checked_handle(site, fcinfo);
 	if (PG_ARGISNULL(3))
 		return;					/* nothing was measured */
 	er_metrics_record(handle, PG_GETARG_FLOAT8(3), PG_ARGISNULL(4) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(4));
 }
 
+/*
+ * Figures decide over rollbacks, so nobody makes them up: only what runs with the rights of our functions' owner, who is
+ * a superuser, records.
+ */
+void
+er_metrics_require_own(void)
+{
+	if (unlikely(!superuser()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only functions of execreport record metrics")));
+}
+
 static Site *
-find_site(int32 tenant_id, const text *family, const text *labels, FunctionCallInfo fcinfo)
+find_site(int32 tenant_id, const text *family, const text *labels, bool histogram, FunctionCallInfo fcinfo)
 {
 	int			family_len = VARSIZE_ANY_EXHDR(family);
 	int			labels_len = labels == NULL ? 0 : VARSIZE_ANY_EXHDR(labels);
 	bool		fits = family_len + labels_len <= SITE_BYTES;
 	uint32		hash = hash_bytes((const unsigned char *) VARDATA_ANY(family), family_len) ^ murmurhash32((uint32) tenant_id);
 	Site	   *site;
+	ErMetric	metric;
+	bool		known;
 
 	if (sites == NULL)
 	{
@@ -288,10 +295,15 @@ find_site(int32 tenant_id, const text *family, const text *labels, FunctionCallI
 	if (labels != NULL)
 		hash = hash_combine(hash, hash_bytes((const unsigned char *) VARDATA_ANY(labels), labels_len));
 	site = &sites[hash % SITES];
-	if (!same_call(site, tenant_id, family, labels))
+	known = same_call(site, tenant_id, family, labels);
+	metric = known ? site->metric : er_metrics_family(family);
+	if (er_metric_families[metric].histogram != histogram)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("family %s is a %s", er_metric_families[metric].name, histogram ? "counter" : "histogram"),
+				 errhint("Counters are added to, histograms observe.")));
+	if (!known)
 	{
-		ErMetric	metric = er_metrics_family(family);
-
 		site->family_len = -1;	/* remembers nothing while the labels may be refused */
 		site->tenant_id = tenant_id;
 		site->metric = metric;
@@ -355,8 +367,10 @@ void
 er_metrics_record(ErSeriesHandle handle, double value, TimestampTz at)
 {
 	const ErMetricFamily *family;
+	ErTotals   *totals;
 	pg_atomic_uint64 *cells;
 	uint32		minute;
+	int			shard;
 
 	if (er_metrics_shared == NULL)
 		return;
@@ -374,14 +388,17 @@ er_metrics_record(ErSeriesHandle handle, double value, TimestampTz at)
 		return;
 
 	family = &er_metric_families[handle.series->key.metric];
-	cells = er_metrics_cells(handle.series, minute);
+	shard = er_backend_number() % ER_SHARDS;
+	totals = &handle.series->totals[shard];
+	cells = er_metrics_cells(handle.series, shard, minute);
+	er_metrics_begin(handle.series, minute);
 	if (family->histogram)
 	{
 		int			bucket = 0;
 
 		while (bucket < family->nbounds && value > family->bounds[bucket])
 			bucket++;
-		pg_atomic_fetch_add_u64(&handle.series->buckets[bucket], 1);
+		pg_atomic_fetch_add_u64(&totals->buckets[bucket], 1);
 		er_metrics_count(&cells[bucket], minute, 1);
 	}
 	else
@@ -392,28 +409,32 @@ er_metrics_record(ErSeriesHandle handle, double value, TimestampTz at)
 		if (value != whole)
 			er_metrics_count(&cells[1], minute, (uint64) rint((value - whole) * BILLION));
 	}
-	er_metrics_add_sum(handle.series, value);
+	er_metrics_add_sum(totals, value);
 }
 
 /* Several observations of one histogram at once. */
 void
 er_metrics_record_many(ErSeriesHandle handle, const uint32 *buckets, double sum, TimestampTz at)
 {
+	int			shard = er_backend_number() % ER_SHARDS;
 	pg_atomic_uint64 *cells;
+	ErTotals   *totals;
 	uint32		minute;
 
 	if (er_metrics_shared == NULL || handle.series == NULL || !er_metrics_minute(at, &minute) ||
 		handle.generation != pg_atomic_read_u32(&er_metrics_shared->generation))
 		return;
-	cells = er_metrics_cells(handle.series, minute);
+	totals = &handle.series->totals[shard];
+	cells = er_metrics_cells(handle.series, shard, minute);
+	er_metrics_begin(handle.series, minute);
 	for (int i = 0; i <= er_metric_families[handle.series->key.metric].nbounds; i++)
 	{
 		if (buckets[i] == 0)
 			continue;
-		pg_atomic_fetch_add_u64(&handle.series->buckets[i], buckets[i]);
+		pg_atomic_fetch_add_u64(&totals->buckets[i], buckets[i]);
 		er_metrics_count(&cells[i], minute, buckets[i]);
 	}
-	er_metrics_add_sum(handle.series, sum);
+	er_metrics_add_sum(totals, sum);
 }
 
 static void
@@ -440,20 +461,46 @@ er_metrics_count(pg_atomic_uint64 *cell, uint32 minute, uint64 count)
 	} while (!pg_atomic_compare_exchange_u64(cell, &old, new));
 }
 
+/* Notes that the series was recorded into at that minute, when nothing earlier was. */
+void
+er_metrics_begin(ErSeries *series, uint32 minute)
+{
+	uint32		first = pg_atomic_read_u32(&series->first);
+
+	while (unlikely(minute < first) && !pg_atomic_compare_exchange_u32(&series->first, &first, minute))
+		;
+}
+
 double
 er_metrics_sum(const ErSeries *series)
 {
-	uint64		bits = pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &series->sum));
-	double		value;
+	double		sum = 0;
 
-	memcpy(&value, &bits, sizeof(value));
-	return value;
+	for (int shard = 0; shard < ER_SHARDS; shard++)
+	{
+		uint64		bits = pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &series->totals[shard].sum));
+		double		value;
+
+		memcpy(&value, &bits, sizeof(value));
+		sum += value;
+	}
+	return Min(sum, DBL_MAX);
+}
+
+uint64
+er_metrics_bucket(const ErSeries *series, int bucket)
+{
+	uint64		count = 0;
+
+	for (int shard = 0; shard < ER_SHARDS; shard++)
+		count += pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &series->totals[shard].buckets[bucket]));
+	return count;
 }
 
 void
-er_metrics_add_sum(ErSeries *series, double amount)
+er_metrics_add_sum(ErTotals *totals, double amount)
 {
-	uint64		old = pg_atomic_read_u64(&series->sum);
+	uint64		old = pg_atomic_read_u64(&totals->sum);
 	uint64		new;
 
 	do
@@ -463,7 +510,7 @@ er_metrics_add_sum(ErSeries *series, double amount)
 		memcpy(&value, &old, sizeof(value));
 		value = Min(value + amount, DBL_MAX);
 		memcpy(&new, &value, sizeof(new));
-	} while (!pg_atomic_compare_exchange_u64(&series->sum, &old, new));
+	} while (!pg_atomic_compare_exchange_u64(&totals->sum, &old, new));
 }
 
 /* The minute that an instant falls into; false for one out of all bounds. */
@@ -640,14 +687,15 @@ clear_slot(ErSeries *series)
 {
 	memset(&series->key, 0, sizeof(series->key));
 	series->used = false;
-	pg_atomic_init_u64(&series->sum, 0);
-	for (int i = 0; i < ER_MAX_CELLS; i++)
-		pg_atomic_init_u64(&series->buckets[i], 0);
-	for (int slice = 0; slice < er_metrics_shared->nslices; slice++)
+	pg_atomic_init_u32(&series->first, PG_UINT32_MAX);
+	for (int shard = 0; shard < ER_SHARDS; shard++)
 	{
-		pg_atomic_uint64 *cells = er_metrics_cells(series, slice);
+		pg_atomic_uint64 *cells = er_metrics_cells(series, shard, 0);
 
+		pg_atomic_init_u64(&series->totals[shard].sum, 0);
 		for (int i = 0; i < ER_MAX_CELLS; i++)
+			pg_atomic_init_u64(&series->totals[shard].buckets[i], 0);
+		for (int i = 0; i < er_metrics_shared->nslices * ER_MAX_CELLS; i++)
 			pg_atomic_init_u64(&cells[i], 0);
 	}
 }

@@ -231,7 +231,7 @@ add_row(Row *rows, int *count, const ErSeries *series)
 		row->values[i] = pstrdup(er_metrics_value(&series->key, i));
 	row->sum = er_metrics_sum(series);
 	for (int i = 0; i < ER_MAX_CELLS; i++)
-		row->buckets[i] = pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &series->buckets[i]));
+		row->buckets[i] = er_metrics_bucket(series, i);
 }
 
 static void

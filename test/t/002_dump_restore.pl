@@ -23,6 +23,9 @@ $node->safe_psql('source', q{
 	       execreport.update_user_flags('ana', '{"reportsApiEnabled": true}', 'test');
 	SELECT execreport.set_kill_switch('reportsUiEnabled', true, 'test'),
 	       execreport.set_kill_switch('masterReportsEnabled', true, 'test', 2);
+	SELECT execreport.define_segment('staff', '{"constraints": [{"contextName": "userId", "operator": "IN", "values": ["ana"]}]}'),
+	       execreport.define_flag('newCharts', '{"rules": [{"segments": ["staff"]}]}');
+	INSERT INTO execreport.flag_rollouts (flag, percentage) VALUES ('newCharts', 5);
 	SELECT execreport.register_contract('dumped', '1', '{"$ref": "flags"}'), execreport.register_module('scored', 'Scored', 'demand', 'dumped');
 	SELECT execreport.save_configuration(NULL, '{"brand": {"name": "Second"}}');
 	SELECT execreport.save_configuration(1, '{"brand": {"name": "Second again"}}');
@@ -35,15 +38,17 @@ $node->safe_psql('source', q{
 		'lookbackConfig', '{"type": "relative", "value": 14, "unit": "days"}'::jsonb));
 	RESET execreport.tenant_id;
 	SELECT execreport.generate_master_reports();
+	SELECT execreport.start_rollout('councilSynthesisEnabled', ARRAY['bob'], now => '2026-01-01');
+	SELECT execreport.schedule_flag_change('councilSynthesisEnabled', '{"percentage": 100}', '2099-02-01');
 	SELECT execreport.create_tenant(3), execreport.set_maintenance(true, 'moving', 3);
 	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
 	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
-	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
+	UPDATE execreport.events SET created_at = '2025-01-01' WHERE key = 'old';
 	SELECT execreport.define_guard('dumped', '{"kind": "error_rate", "flags": ["reportsUiEnabled"]}');
 	SELECT count(*) FROM execreport.run_guards();
 	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test'), execreport.resume('execReportsEnabled', 'test', 2);
 });
-$node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
+$node->safe_psql('source', q{SET client_min_messages = error; CALL execreport.tick('2026-01-03')});
 
 # the rows of every table of ours, as one digest each
 my $tables = q{SELECT c.relname FROM pg_extension AS e JOIN pg_class AS c ON c.oid = ANY (e.extconfig)
@@ -90,7 +95,12 @@ foreach my $format ('plain', 'custom')
 	is($node->safe_psql($target, q{SET ROLE app; SELECT string_agg(key, ' ') FROM execreport.poll_events('oldest', '{test}')}), 'kept', "$format: events");
 	is($node->safe_psql($target, q{SELECT execreport._notify(0, '#engineering', 'dumped', 'info', NULL, 'dumped') IS NULL}), 't', "$format: notifications");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(2, 'execReportsEnabled'),
-		execreport.is_flag_enabled(2, 'masterReportsEnabled')}), 't|f', "$format: flags");
+		execreport.is_flag_enabled(2, 'masterReportsEnabled'), execreport.is_flag_enabled(1, 'newCharts', 'ana')}), 't|f|t',
+		"$format: flags");
+	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled', 'bob');
+		SELECT execreport.advance_rollout('councilSynthesisEnabled', now => '2026-01-02') ~ 'phase 5percent';
+		SELECT execreport._apply_due_changes('2099-02-01'); SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled')}),
+		"t\nt\n1\nt", "$format: a rollout and a scheduled change go on");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT configuration_id FROM execreport.save_configuration(NULL, '{"brand": {"name": "New"}}')}),
 		'2', "$format: a new configuration takes the next number");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT count(*) FROM execreport.run_due_schedules('2026-01-05 10:00+00')}),
