@@ -291,7 +291,7 @@ $$;
 COMMENT ON FUNCTION execreport._scope_tenants(integer[]) IS
 'The tenants of a scope, each once; 0 for all of them. An error unless the caller may change flags there.';
 
-CREATE FUNCTION execreport.emergency_rollback(target text, scope integer[], reason text)
+CREATE FUNCTION execreport.emergency_rollback(target text, scope integer[] DEFAULT NULL, reason text DEFAULT NULL)
 RETURNS TABLE (tenant_id integer, flag text, previous_value boolean, new_value boolean, changed boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 6 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 #variable_conflict use_column
@@ -341,7 +341,7 @@ COMMENT ON FUNCTION execreport.emergency_rollback(text, integer[], text) IS
 'Turns features off at once, by kill switch, and returns what that changed: one row for each tenant (NULL: every tenant) and flag, on or
 off before and after (everywhere: on in any tenant; NULL when flags do not answer), and whether its kill switch was engaged now.
 target: exec-reports, master-reports, reports-api, reports-ui, or all (all six flags). scope: a list of tenants, for their operators, or
-NULL for every tenant, for superusers. It evaluates nothing and needs neither guards, metrics nor notifications to work; it waits at most
+NULL for every tenant, for superusers. reason: has to be given. It evaluates nothing and needs neither guards, metrics nor notifications to work; it waits at most
 2 s for a lock. One row of audit_logs (action rollback), one notification and one event for each tenant; reusable reports are invalid
 from now on. resume() ends it.
 Errors: 22023 an unknown target, an empty scope or reason; 22004 a NULL reason; 42704 an unknown tenant; 42501; 55P03 when a lock is held.
