@@ -170,7 +170,14 @@ BEGIN
              WHERE v.guard = decision.guard AND v.window_start = decision.window_start AND v.tenant_id = ANY (fired) AND v.outcome IS NULL AND v.action IS NOT NULL;
         END IF;
     END LOOP;
-    PERFORM execreport._tell_error(j) FROM unnest(judged) AS j WHERE j.verdict = 'error';
+    PERFORM execreport._notify(0, '#alerts', format('Guard %s could not measure in %s windows in a row%s: %s', e.guard, e.error_limit,
+                CASE WHEN e.everywhere THEN '' ELSE format(' in %s tenants', cardinality(e.tenants)) END, e.error), 'warning',
+                jsonb_build_object('guard', e.guard, 'tenants', e.tenants[:100], 'error', e.error),
+                format('guard-error:%s:%s', e.guard, execreport._instant_text(e.window_start)))
+       FROM (SELECT v.guard, v.window_start, g.error_limit, bool_or(v.tenant_id = 0) AS everywhere, min(v.details ->> 'error') AS error,
+                    array_remove(array_agg(v.tenant_id ORDER BY v.tenant_id), 0) AS tenants
+               FROM unnest(judged) AS v JOIN execreport.guards AS g ON g.guard = v.guard
+              WHERE v.verdict = 'error' AND v.errors = g.error_limit GROUP BY v.guard, v.window_start, g.error_limit) AS e;
     RETURN QUERY
         SELECT (CASE WHEN j.action IS NULL AND j.tenant_id > 0 THEN j
                      ELSE (SELECT v FROM execreport.guard_verdicts AS v
@@ -188,18 +195,6 @@ so in #alerts. Failed health checks are also told in #health.
 now: the instant to judge from. For superusers.
 Errors: 42501 for others; 22023 when now is infinite.
 Example: SELECT guard, tenant_id, verdict, outcome FROM execreport.run_guards();';
-
-CREATE FUNCTION execreport._tell_error(v execreport.guard_verdicts) RETURNS void
-LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-    SELECT execreport._notify(v.tenant_id, '#alerts', pg_catalog.format('Guard %s could not measure in %s windows in a row: %s', v.guard, v.errors,
-               coalesce(v.details ->> 'error', 'unknown')), 'warning', v.details,
-               pg_catalog.format('guard-error:%s:%s', v.guard, execreport._instant_text(v.window_start)))
-      FROM execreport.guards AS g
-     WHERE g.guard = v.guard AND v.errors = g.error_limit;
-END;
-COMMENT ON FUNCTION execreport._tell_error(execreport.guard_verdicts) IS
-'A guard that could not measure error_limit times in a row says so.';
 
 CREATE FUNCTION execreport._expire_verdicts(now timestamptz, batch integer DEFAULT 1000) RETURNS bigint
 LANGUAGE sql VOLATILE

@@ -1,6 +1,6 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
-SELECT plan(68);
+SELECT plan(69);
 
 SELECT execreport.create_tenant(t) IS NOT NULL FROM generate_series(580, 589) AS t;
 SELECT execreport.update_flags(t, '{"execReportsEnabled": true, "masterReportsEnabled": true, "reportsApiEnabled": true}') IS NOT NULL FROM generate_series(580, 589) AS t;
@@ -121,6 +121,7 @@ SELECT pg_temp.calls(580, 1, 0, '2041-05-06 10:00Z'::timestamptz + m * interval 
 SELECT results_eq($$ SELECT v.verdict, v.errors, v.outcome FROM generate_series('2041-05-06 08:05Z'::timestamptz, '2041-05-06 08:30Z', '5 min') AS m, LATERAL execreport.run_guards(m) AS v
     WHERE v.guard = 'error_rate' AND v.tenant_id = 0 ORDER BY m $$, $$ VALUES ('error', 1, NULL), ('error', 2, NULL), ('error', 3, NULL), ('error', 4, NULL), ('error', 5, NULL), ('error', 6, NULL) $$, 'errors have a counter of their own');
 SELECT results_eq($$ SELECT severity, left(message, 52) FROM execreport.notifications WHERE tenant_id = 0 AND message ~ 'error_rate' $$, $$ VALUES ('warning', 'Guard error_rate could not measure in 4 windows in a') $$, 'at the fourth it is told, once');
+SELECT results_eq($$ SELECT details -> 'tenants' FROM execreport.notifications WHERE tenant_id = 0 AND message ~ 'error_rate' $$, $$ VALUES ('[580]'::jsonb) $$, 'with the tenants that cannot be seen');
 
 -- 8. what breaks in the middle leaves nothing half done
 SELECT pg_temp.calls(583, 0, 40, '2041-05-07 10:00Z'), pg_temp.calls(583, 0, 40, '2041-05-07 10:05Z');
