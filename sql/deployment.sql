@@ -173,8 +173,8 @@ BEGIN
           WHERE EXISTS (SELECT FROM aclexplode(x.acl) AS a WHERE a.grantee = 0)),
         (SELECT 'no row security on ' || string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class AS c
           WHERE c.relnamespace = 'execreport'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity),
-        (SELECT 'no pinned search path in ' || string_agg(p.proname, ', ' ORDER BY p.proname) FROM pg_proc AS p
-          WHERE p.pronamespace = 'execreport'::regnamespace AND p.prosecdef AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false))], NULL);
+        (SELECT 'no pinned search path in ' || string_agg(p.proname, ', ' ORDER BY p.proname) FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+          WHERE p.pronamespace = 'execreport'::regnamespace AND p.prosecdef AND l.lanname <> 'c' AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false))], NULL);
     passed := faults = '{}';
     details := CASE WHEN passed THEN 'injection, escaping, rate limit and privileges are as they should be' ELSE array_to_string(faults, '; ') END;
 END

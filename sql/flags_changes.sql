@@ -153,11 +153,10 @@ BEGIN
             _add_flag_change.apply_at, _add_flag_change.reason,
             execreport._changed_by_flag_change(_add_flag_change.key, _add_flag_change.change), _add_flag_change.now)
     RETURNING * INTO added;
-    PERFORM execreport._audit_flag_change(CASE added.status WHEN 'requested' THEN 'request_flag_change' ELSE 'schedule_flag_change' END, added);
     IF _add_flag_change.needs_approval THEN
-        PERFORM execreport._notify(0, '#engineering', format('%s asks to change %s: an approval is needed', added.requested_by, added.key),
-            'info', jsonb_build_object('changeId', added.change_id, 'change', added.change, 'reason', added.reason),
-            'flag_change:' || added.change_id);
+        PERFORM execreport._ask_for_approval(added);
+    ELSE
+        PERFORM execreport._audit_flag_change('schedule_flag_change', added);
     END IF;
     RETURN added.change_id;
 END
@@ -173,6 +172,16 @@ BEGIN ATOMIC
         coalesce(reason, (changed).reason),
         pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('key', (changed).key, 'status', (changed).status,
             'applyAt', (changed).apply_at, 'requestedBy', (changed).requested_by, 'error', (changed).error)));
+END;
+
+CREATE FUNCTION execreport._ask_for_approval(asked execreport.flag_changes) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT execreport._audit_flag_change('request_flag_change', asked),
+           execreport._notify(0, '#engineering',
+               pg_catalog.format('%s asks to change %s: an approval is needed', (asked).requested_by, (asked).key), 'info',
+               pg_catalog.jsonb_build_object('changeId', (asked).change_id, 'change', (asked).change, 'reason', (asked).reason),
+               'flag_change:' || (asked).change_id);
 END;
 
 CREATE FUNCTION execreport._apply_flag_change(key text, change jsonb, reason text, guarded boolean, now timestamptz) RETURNS void
@@ -439,6 +448,12 @@ BEGIN
          ORDER BY f.apply_at, f.change_id
          LIMIT 1 FOR UPDATE;
         EXIT WHEN NOT FOUND;
+        IF c.decided_by IS NULL AND execreport._approval_required() THEN     -- scheduled before approval was asked for
+            UPDATE execreport.flag_changes AS f SET status = 'requested'
+             WHERE f.tenant_id = c.tenant_id AND f.change_id = c.change_id RETURNING f.* INTO c;
+            PERFORM execreport._ask_for_approval(c);
+            CONTINUE;
+        END IF;
         state := NULL;
         BEGIN
             PERFORM execreport._apply_flag_change(c.key, c.change, c.reason, true, _apply_due_changes.now);

@@ -257,7 +257,7 @@ BEGIN ATOMIC
                 WHEN j.verdict = 'breach' THEN 'insufficient'
                 ELSE 'ok' END,
            j.recovered, j.n, j.k, execreport.wilson_lower_bound(j.k, nullif(j.n, 0), g.confidence), j.p95,
-           CASE WHEN j.verdict = 'error' THEN pg_catalog.jsonb_build_object('error', 'no metrics: execreport is not among shared_preload_libraries, or the window is older than they reach')
+           CASE WHEN j.verdict = 'error' THEN pg_catalog.jsonb_build_object('error', 'no metrics: execreport is not among shared_preload_libraries, has more series than execreport.max_series, or the window is too old')
                 WHEN j.tenant_id = 0 AND g.scope = 'tenant' AND r.tenants > 0 THEN
                     pg_catalog.jsonb_build_object('smallTenants', pg_catalog.jsonb_build_object('tenants', r.tenants, 'failing', r.failing,
                         'samples', r.n, 'failures', r.k))
@@ -350,6 +350,9 @@ DECLARE
     since timestamptz;
     judged execreport.guard_verdicts[];
 BEGIN
+    IF NOT isfinite(_judge_guards.now) THEN
+        RAISE EXCEPTION 'now is %', _judge_guards.now USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
+    END IF;
     FOR g IN SELECT * FROM execreport.guards AS stored
               WHERE stored.enabled AND stored.kind <> 'manual' AND (own IS NULL OR stored.scope = 'tenant') ORDER BY stored.guard LOOP
         since := execreport._guard_window(g.window_length, _judge_guards.now);
@@ -431,28 +434,31 @@ the windows. action: disable_exec_reports, disable_master_reports, disable_all_r
 critical. figures: {guard, tenantId (left out: everywhere), windowStart, samples, failures, rate, bound (the lower bound that is
 compared), p95 in seconds, threshold, confidence, consecutive, breaches, tenants, dryRun, unhealthy[]}.
 now: the instant to judge from. Superusers see all, members the decisions for their tenant.
-Errors: 42501 for roles that work for no tenant.
+Errors: 42501 for roles that work for no tenant; 22023 when now is infinite.
 Example: SELECT trigger, action, reason, severity FROM execreport.check_rollback_conditions();';
 
 CREATE FUNCTION execreport._health_guards(OUT status text, OUT message text, OUT metrics jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    late text[];
+    late text;
+    judged integer;
     oldest double precision;
 BEGIN
-    SELECT array_agg(g.guard ORDER BY g.guard), max(extract(epoch FROM now() - v.judged_at)) INTO late, oldest
+    SELECT string_agg(g.guard, ', ' ORDER BY g.guard) FILTER (WHERE v.judged_at < now() - greatest(3 * g.window_length, interval '10 minutes')),
+           count(v.judged_at), max(extract(epoch FROM now() - v.judged_at)) INTO late, judged, oldest
       FROM execreport.guards AS g
       LEFT JOIN LATERAL (SELECT s.judged_at FROM execreport.guard_verdicts AS s
                           WHERE s.tenant_id = 0 AND s.guard = g.guard ORDER BY s.window_start DESC LIMIT 1) AS v ON true
-     WHERE g.enabled AND g.kind <> 'manual' AND (v.judged_at < now() - 3 * g.window_length) IS NOT FALSE;
+     WHERE g.enabled AND g.kind <> 'manual';
     status := CASE WHEN late IS NULL THEN 'healthy' ELSE 'degraded' END;
-    message := CASE WHEN late IS NULL THEN 'guards judge in time'
-                    ELSE format('guards are not judged: %s; nobody calls tick()', array_to_string(late, ', ')) END;
-    metrics := jsonb_build_object('late', coalesce(cardinality(late), 0), 'lagSeconds', coalesce(round(oldest::numeric), 0));
+    message := CASE WHEN late IS NOT NULL THEN format('guards are not judged any more: %s; nobody calls tick()', late)
+                    WHEN judged = 0 THEN 'guards were never judged: tick() does it'
+                    ELSE 'guards judge in time' END;
+    metrics := jsonb_build_object('judged', judged, 'lagSeconds', round(oldest::numeric));
 END
 $$;
 COMMENT ON FUNCTION execreport._health_guards() IS
-'Are the guards judged in time (three windows)? metrics: late, lagSeconds.';
+'Are the guards judged in time (three windows, at least 10 minutes)? metrics: judged (guards), lagSeconds.';
 
 -- defining guards
 
@@ -602,6 +608,9 @@ BEGIN
     IF NOT given ? 'recover_threshold' AND (given ? 'threshold' OR previous.guard IS NULL) THEN
         wanted.recover_threshold := wanted.threshold * 4 / 5;
     END IF;
+    IF wanted.kind = 'health_check' AND previous.guard IS NULL AND NOT given ? 'consecutive' THEN
+        wanted.consecutive := CASE wanted.severity WHEN 'critical' THEN 1 ELSE 3 END;   -- what is critical does not wait for a second look
+    END IF;
     wanted.changed_by := execreport.current_user_id();
     wanted.changed_at := now();
     PERFORM execreport._check_guard(wanted);
@@ -623,7 +632,7 @@ document: {"kind": error_rate, performance (or latency_quantile) or health_check
 disable_all_reports, or "flags": ["any"], "severity": medium, high or critical, "scope": tenant or everywhere, "family", "labels",
 "failureLabels": what is counted, "components": of check_health(), "threshold": a share of failures above 0 and below 1, or seconds
 that are a bucket bound of the family, "recoverThreshold" (default 0.8 x threshold), "quantile" (0.95), "window" (5 minutes; health
-1), "minSamples" (20), "confidence" (0.95; 0 = compare the plain share), "consecutive" (2; health 3), "errorLimit" (4), "cooldown" (30
+1), "minSamples" (20), "confidence" (0.95; 0 = compare the plain share), "consecutive" (2; health 3, when it is critical 1), "errorLimit" (4), "cooldown" (30
 minutes), "escalateTenants" (3; null = never), "enabled", "dryRun"}. Its state begins anew. Audited. For superusers.
 Errors: 42501; 22023 for a wrong member, also a latency bound that is no bucket bound; 42704 for an unknown flag, family or component;
 22004 for NULL.

@@ -188,7 +188,6 @@ static bool
 feature_is_on(int32 tenant_id, text *user, FunctionCallInfo fcinfo)
 {
 	LOCAL_FCINFO(call, 4);
-	FmgrInfo	info = {.fn_nargs = 4, .fn_mcxt = CurrentMemoryContext};
 	static text *flag;
 
 	if (flag == NULL)
@@ -198,7 +197,7 @@ feature_is_on(int32 tenant_id, text *user, FunctionCallInfo fcinfo)
 		flag = cstring_to_text("execReportsEnabled");
 		MemoryContextSwitchTo(caller);
 	}
-	InitFunctionCallInfoData(*call, &info, 4, InvalidOid, NULL, NULL);
+	InitFunctionCallInfoData(*call, NULL, 4, InvalidOid, NULL, NULL);
 	call->args[0].value = Int32GetDatum(tenant_id);
 	call->args[0].isnull = false;
 	call->args[1].value = PointerGetDatum(flag);

@@ -1,6 +1,6 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
-SELECT plan(64);
+SELECT plan(69);
 
 SELECT execreport.create_tenant(t) IS NOT NULL FROM generate_series(580, 589) AS t;
 SELECT execreport.update_flags(t, '{"execReportsEnabled": true, "masterReportsEnabled": true, "reportsApiEnabled": true}') IS NOT NULL FROM generate_series(580, 589) AS t;
@@ -113,7 +113,6 @@ SELECT results_eq($$ SELECT guard, tenant_id, outcome FROM execreport.run_guards
 SELECT results_eq('SELECT entity_id, new_value FROM trail',
     $$ VALUES ('reports', '{"execReportsEnabled": false, "masterReportsEnabled": false, "reportsApiEnabled": false}'::jsonb) $$, 'three flags, one audit row');
 SELECT is((SELECT metadata #>> '{unhealthy,0,error}' FROM trail), '58030: it does not beat', 'with the SQLSTATE');
-SELECT results_eq($$ SELECT message, severity FROM execreport.notifications WHERE channel = '#health' $$, $$ VALUES ('test_heart health check failed: test_heart error: it does not beat', 'warning') $$, 'and one message in #health for the outage');
 SELECT execreport.drop_guard('heart'), execreport.resume(f, 'fixed') FROM unnest(execreport._action_flags('disable_all_reports')) AS f;
 
 -- 7. what cannot be measured is no reason to act: an hour later, those minutes are overwritten
@@ -122,6 +121,7 @@ SELECT pg_temp.calls(580, 1, 0, '2041-05-06 10:00Z'::timestamptz + m * interval 
 SELECT results_eq($$ SELECT v.verdict, v.errors, v.outcome FROM generate_series('2041-05-06 08:05Z'::timestamptz, '2041-05-06 08:30Z', '5 min') AS m, LATERAL execreport.run_guards(m) AS v
     WHERE v.guard = 'error_rate' AND v.tenant_id = 0 ORDER BY m $$, $$ VALUES ('error', 1, NULL), ('error', 2, NULL), ('error', 3, NULL), ('error', 4, NULL), ('error', 5, NULL), ('error', 6, NULL) $$, 'errors have a counter of their own');
 SELECT results_eq($$ SELECT severity, left(message, 52) FROM execreport.notifications WHERE tenant_id = 0 AND message ~ 'error_rate' $$, $$ VALUES ('warning', 'Guard error_rate could not measure in 4 windows in a') $$, 'at the fourth it is told, once');
+SELECT results_eq($$ SELECT details -> 'tenants' FROM execreport.notifications WHERE tenant_id = 0 AND message ~ 'error_rate' $$, $$ VALUES ('[580]'::jsonb) $$, 'with the tenants that cannot be seen');
 
 -- 8. what breaks in the middle leaves nothing half done
 SELECT pg_temp.calls(583, 0, 40, '2041-05-07 10:00Z'), pg_temp.calls(583, 0, 40, '2041-05-07 10:05Z');
@@ -133,7 +133,12 @@ SELECT is_empty($$ SELECT FROM execreport.guard_verdicts WHERE window_start = '2
 ALTER TABLE execreport.gone RENAME TO events;
 SELECT results_eq($$ SELECT * FROM pg_temp.outcomes('2041-05-07 10:10:05Z') WHERE t > 0 $$, $$ VALUES (583, 'breach', 'rollback') $$, 'the next call does all of it');
 
--- 9. emergencies
+-- 9. retention keeps what the guards remember
+SELECT is(execreport._expire_verdicts('2041-07-01', 5), 5::bigint, 'verdicts go by batches');
+SELECT cmp_ok(execreport._expire_verdicts('2041-07-01')::integer, '>', 5, 'the rest');
+SELECT is_empty($$ SELECT tenant_id, guard FROM execreport.guard_verdicts WHERE window_start BETWEEN '2041-01-01' AND '2041-06-01' GROUP BY 1, 2 HAVING count(*) <> 1 $$, 'the last of each scope stays');
+
+-- 10. emergencies
 DELETE FROM execreport.notifications WHERE tenant_id IN (0, 583, 584, 585); DELETE FROM execreport.audit_logs WHERE action = 'rollback'; DELETE FROM execreport.kill_switches; SELECT execreport._announce_change('execreport.flags');
 SELECT results_eq($$ SELECT * FROM execreport.emergency_rollback('exec-reports', '{585,584,585}', 'wrong numbers') $$,
     $$ VALUES (584, 'execReportsEnabled', true, false, true), (585, 'execReportsEnabled', true, false, true) $$, 'two tenants');
@@ -152,7 +157,7 @@ SELECT results_eq($$ SELECT t, array_agg(e.flag) FROM unnest('{exec-reports,mast
     $$ VALUES ('exec-reports', '{execReportsEnabled}'::text[]), ('master-reports', '{masterReportsEnabled}'), ('reports-api', '{reportsApiEnabled}'), ('reports-ui', '{reportsUiEnabled}') $$, 'each target its flag');
 SELECT results_eq($$ SELECT r.state, r.message, r.detail FROM execreport._refusal('SELECT execreport.emergency_rollback(''everything'', NULL, ''x'')') AS r $$,
     $$ VALUES ('22023', 'unknown target "everything"', 'A target is exec-reports, master-reports, reports-api, reports-ui or all.') $$, 'an unknown target lists them');
-SELECT is_empty($$ SELECT c.call, r.state FROM (VALUES ('''all'', NULL, NULL', '22004'), ('''all'', NULL, '' ''', '22023'), ('NULL, NULL, ''x''', '22023'), ('''all'', ''{}'', ''x''', '22023'),
+SELECT is_empty($$ SELECT c.call, r.state FROM (VALUES ('''all'', NULL, NULL', '22004'), ('''all''', '22004'), ('''all'', NULL, '' ''', '22023'), ('NULL, NULL, ''x''', '22023'), ('''all'', ''{}'', ''x''', '22023'),
     ('''all'', ''{NULL}'', ''x''', '22023'), ('''all'', ''{999999}'', ''x''', '42704')) AS c (call, state), LATERAL execreport._refusal('SELECT execreport.emergency_rollback(' || c.call || ')') AS r WHERE r.state IS DISTINCT FROM c.state $$, 'bad arguments');
 CREATE ROLE er_rollback_operator; CREATE ROLE er_rollback_editor;
 SELECT execreport.grant_access('er_rollback_operator', 587, 'operator'), execreport.grant_access('er_rollback_editor', 587, 'editor');
@@ -165,6 +170,21 @@ SELECT is((SELECT count(*) FROM execreport.emergency_rollback('all', '{587}', 'm
 SELECT is((SELECT count(*) FROM execreport.resume('masterReportsEnabled', 'mine', 587)), 1::bigint, 'and ends it there');
 SELECT throws_ok($$ SELECT execreport.resume('masterReportsEnabled', 'x') $$, '42501', 'only a superuser turns features off for every tenant');
 RESET ROLE;
+-- by hand, as in the script of the application
+SELECT execreport.resume(key, 'fixed') FROM execreport.flags WHERE builtin;
+SELECT execreport.update_flags(1, '{"execReportsEnabled": true, "masterReportsEnabled": true, "reportsApiEnabled": true, "reportsUiEnabled": true}') IS NOT NULL;
+SET LOCAL search_path = execreport, public;
+UPDATE feature_flags
+SET exec_reports_enabled = false,
+    master_reports_enabled = false,
+    reports_api_enabled = false,
+    reports_ui_enabled = false
+WHERE tenant_id = 1;
+INSERT INTO audit_logs (tenant_id, user_id, action, entity_type, entity_id, reason)
+VALUES (1, 'system', 'rollback', 'feature_flag', 'reports', 'Emergency rollback');
+RESET search_path;
+SELECT is((SELECT count(*) FROM jsonb_each(execreport.get_flags(1)) WHERE value = 'true'), 0::bigint, 'rows of feature_flags turn off as well');
+SELECT is((SELECT count(*) FROM trail WHERE user_id = 'system' AND tenant_id = 1), 1::bigint, 'and the log takes its row');
 -- everything else is dead
 ALTER TABLE execreport._guards RENAME TO gone_guards; ALTER TABLE execreport.flag_latches RENAME TO gone_latches; ALTER TABLE execreport.notifications RENAME TO gone_notifications;
 SET LOCAL client_min_messages = error;

@@ -67,8 +67,11 @@ SELECT execreport.schedule_flag_change('reports', '{"advance": true}', '2026-02-
 SELECT execreport._apply_due_changes('2026-02-02');
 SELECT stage, status, stage_since FROM execreport.rollouts WHERE rollout = 'reports';
 
--- four eyes
+-- four eyes; what was scheduled before waits, too
+SELECT execreport.schedule_flag_change('reportsUiEnabled', '{"percentage": 31}', '2026-02-03', 'from before', '2026-02-02') IS NOT NULL AS ok;
 SET LOCAL execreport.require_approval = on;
+SELECT execreport._apply_due_changes('2026-02-03');
+SELECT status, execreport.reject_flag_change(change_id) FROM execreport.flag_changes WHERE reason = 'from before';
 SELECT flag, reaches, regexp_replace(note, '[0-9a-f-]{36}', 'ID') AS note FROM execreport.enable_for_percentage(50, '{consolidationEnabled}');
 SELECT flag, reaches, regexp_replace(note, '[0-9a-f-]{36}', 'ID') AS note FROM execreport.enable_for_percentage(50, '{consolidationEnabled}');
 SELECT flag, note FROM execreport.enable_for_percentage(30, '{consolidationEnabled}');

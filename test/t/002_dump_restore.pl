@@ -43,12 +43,16 @@ $node->safe_psql('source', q{
 	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
 	UPDATE execreport.events SET created_at = '2025-01-01' WHERE key = 'old';
 	SELECT execreport.start_rollout('councilSynthesisEnabled', ARRAY['bob'], now => '2026-01-01');
-	SELECT execreport.schedule_flag_change('councilSynthesisEnabled', '{"percentage": 100}', '2026-02-01', now => '2026-01-01');
+	SELECT execreport.schedule_flag_change('councilSynthesisEnabled', '{"percentage": 100}', '2099-02-01');
 	SELECT execreport.update_flags(1, '{"import_generation": true}', 'test');
 	WITH asked AS (SELECT execreport.request_generation('Plan A') AS id)
 	SELECT execreport.append_generation_chunk(id, 1, '{"scenario_metadata": {"name": "Plan A"}, "capabilities": [{"id": "CAP-1", "name": "Gestión",
 		"competencies": [{"id": "C-1", "name": "K", "skills": ["SQL"]}]}], "roles": [{"name": "R", "key_competencies": ["C-1"]}]}') FROM asked;
 	SELECT execreport.complete_generation(id, NULL), execreport.accept_generation(id, true) FROM execreport.scenario_generations;
+	SELECT execreport.define_guard('dumped', '{"kind": "error_rate", "flags": ["reportsUiEnabled"]}');
+	SELECT count(*) FROM execreport.run_guards();
+	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test');
+	SELECT execreport.resume('execReportsEnabled', 'test', 2);
 });
 $node->safe_psql('source', q{SET client_min_messages = error; CALL execreport.tick('2026-01-03')});
 
@@ -101,7 +105,7 @@ foreach my $format ('plain', 'custom')
 		"$format: flags");
 	is($node->safe_psql($target, q{SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled', 'bob');
 		SELECT execreport.advance_rollout('councilSynthesisEnabled', now => '2026-01-02') ~ 'phase 5percent';
-		SELECT execreport._apply_due_changes('2026-02-01'); SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled')}),
+		SELECT execreport._apply_due_changes('2099-02-01'); SELECT execreport.is_flag_enabled(1, 'councilSynthesisEnabled')}),
 		"t\nt\n1\nt", "$format: a rollout and a scheduled change go on");
 	is($node->safe_psql($target, q{SET ROLE app; SELECT configuration_id FROM execreport.save_configuration(NULL, '{"brand": {"name": "New"}}')}),
 		'2', "$format: a new configuration takes the next number");
