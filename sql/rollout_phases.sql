@@ -258,7 +258,10 @@ BEGIN
     SELECT k.flag, CASE min(k.tenant_id) WHEN 0 THEN 'everywhere' ELSE 'in tenant ' || min(k.tenant_id) || CASE count(*) WHEN 1 THEN '' ELSE ' and ' || count(*) - 1 || ' more' END END
       INTO key, tenants
       FROM execreport.kill_switches AS k
-     WHERE k.flag = ANY (r.flags) AND (k.tenant_id = 0 OR k.engaged_at >= r.started_at)
+     WHERE k.flag = ANY (r.flags)
+       AND (k.tenant_id = 0 OR k.engaged_at >= r.started_at
+            OR EXISTS (SELECT FROM execreport.flag_latches AS l
+                        WHERE l.tenant_id = k.tenant_id AND l.flag = k.flag AND l.rolled_back_at >= r.started_at AND l.resumed_at IS NULL))
      GROUP BY k.flag ORDER BY min(k.tenant_id) > 0, k.flag LIMIT 1;
     IF FOUND THEN
         kind := 'kill_switch'; what := format('the kill switch of %s is engaged %s', key, tenants);
