@@ -34,7 +34,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation.o consolidation_read.o consolidation_text.o consolidation_store.o consolidation_insights.o \
 	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
 	consolidation_state.o \
-	metrics.o metrics_attempts.o metrics_save.o metrics_text.o metrics_window.o \
+	metrics.o metrics_attempts.o metrics_save.o metrics_series.o metrics_text.o metrics_window.o \
 	flags.o flags_cache.o flags_names.o flags_setting.o flags_hash.o flags_match.o flags_compile.o flags_context.o \
 	flags_decide.o flags_asked.o flags_openfeature.o \
 	spelling.o exec_reports.o exec_reports_create.o events.o maintenance.o worker.o \

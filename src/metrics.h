@@ -62,7 +62,7 @@ extern void er_metrics_init(void);
 #define ER_MAX_BOUNDS		10
 #define ER_MAX_CELLS		(ER_MAX_BOUNDS + 1)
 #define ER_SHARDS			2	/* of a series, so that two backends seldom wait for each other */
-#define ER_LABEL_BYTES		416 /* a module_id of 100 characters always fits */
+#define ER_LABEL_BYTES		492 /* a module_id of 100 characters always fits */
 
 /* A label's values come from our code (few) or from users (any number) */
 typedef struct ErMetricLabel
@@ -104,23 +104,23 @@ typedef struct ErSeriesKey
  * both counts and, when the cell still holds an older minute, begins the new one: no reset, no race.
  * Each shard has a ring of its own. Counters use cell 0 for whole units and cell 1 for billionths, histograms one cell a bucket.
  */
-typedef union ErTotals
+typedef struct ErTotals
 {
-	struct
-	{
-		pg_atomic_uint64 sum;	/* bits of a double: the counter's value, or the sum of the observed values */
-		pg_atomic_uint64 buckets[ER_MAX_CELLS]; /* observations, not cumulative */
-	};
-	char		pad[PG_CACHE_LINE_SIZE];
+	pg_atomic_uint64 sum;		/* bits of a double: the counter's value, or the sum of the observed values */
+	pg_atomic_uint64 buckets[ER_MAX_CELLS]; /* observations, not cumulative */
+	char		pad[PG_CACHE_LINE_SIZE - (1 + ER_MAX_CELLS) * sizeof(pg_atomic_uint64)];
 } ErTotals;
 
+/* Its size is a multiple of a cache line, so that no two shards share one. */
 typedef struct ErSeries
 {
-	ErSeriesKey key;
-	bool		used;
-	pg_atomic_uint32 first;		/* the earliest minute ever recorded: before it, nothing was overwritten */
 	ErTotals	totals[ER_SHARDS];
+	ErSeriesKey key;
+	pg_atomic_uint32 first;		/* the earliest minute ever recorded: before it, nothing was overwritten */
+	bool		used;
 } ErSeries;
+
+StaticAssertDecl(sizeof(ErSeries) % PG_CACHE_LINE_SIZE == 0, "series share cache lines");
 
 /* Why a record was refused */
 typedef enum ErRefusal

@@ -91,6 +91,8 @@ is(attempts("SELECT count(execreport._attempt_begin('exec', CASE WHEN i % 3 = 0 
 	'2007 4', 'three thousand in one transaction');
 is(exec_reports('other', 'true'), 1000, 'of two modules');
 is(value('report_generation_duration_seconds_count', '{"type": "exec", "module_id": "tx"}'), 2007, 'a duration for each success');
+is($node->safe_psql('postgres', q{SELECT execreport._metric_delta(1, 'report_generation_duration_seconds', '{"module_id": "tx"}',
+	now() - interval '1 hour', now() + interval '1 minute')}), 2007, 'in the window, too');
 $node->psql('postgres', q{DO $$ BEGIN FOR i IN 1..20000 LOOP BEGIN PERFORM execreport._attempt_begin('exec', 'loop' || i % 2), execreport._attempt_end();
 	EXCEPTION WHEN others THEN NULL; END; END LOOP; END $$});
 is(exec_reports('loop0', 'true') + exec_reports('loop1', 'true'), 20000, 'in as many subtransactions');
