@@ -13,6 +13,7 @@ const TENANTS = 1000
 const FLAGS = 20
 const CALLS = 1_000_000
 const GUARDS = 200_000
+const USERS = 100_000
 const client = await connect()
 const one = async (text) => (await client.query({ text, rowMode: 'array' })).rows
 const run = (label, sql, more = {}) => ({ label, run: () => one(sql), ...more })
@@ -119,6 +120,77 @@ await compare({
   rivals: [loop('unleash-client, in process', (c) => unleash.isEnabled(c.flag, { properties: { tenantId: String(c.tenant_id) } }), FEW)],
 })
 unleash.destroy()
+
+heading('rules')
+// the same definitions for both: a percentage by user, one by tenant, constraints and a percentage, weighted variants
+const constraint = (contextName, operator, more) => ({ contextName, operator, ...more })
+const rules = {
+  benchUsers: { rules: [{ percentage: 25 }] },
+  benchTenants: { rules: [{ percentage: 25, stickiness: 'tenantId' }] },
+  benchConstraints: { rules: [{
+    percentage: 50,
+    constraints: [constraint('userId', 'STR_ENDS_WITH', { values: ['1', '3', '5', '7', '9'] }), constraint('tenantId', 'NOT_IN', { values: ['1', '2', '3'] })],
+  }] },
+  benchVariants: { default: true, variants: [{ name: 'blue', weight: 500 }, { name: 'red', weight: 300 }, { name: 'green', weight: 200 }] },
+}
+for (const [key, document] of Object.entries(rules)) {
+  await client.query('SELECT execreport.define_flag($1, $2)', [key, JSON.stringify(document)])
+}
+const ruled = new Unleash({
+  url: 'http://127.0.0.1:9/', appName: 'bench', disableMetrics: true, refreshInterval: 0, skipInstanceCountWarning: true,
+  bootstrap: { data: Object.entries(rules).map(([name, d]) => ({
+    name, enabled: true, type: 'release', stale: false, variants: (d.variants ?? []).map((v) => ({ ...v, weightType: 'fix' })),
+    strategies: (d.rules ?? [{}]).map((r) => ({
+      name: r.percentage === undefined ? 'default' : 'flexibleRollout', constraints: r.constraints ?? [],
+      parameters: { rollout: String(r.percentage), stickiness: r.stickiness ?? 'default', groupId: name },
+    })),
+  })) },
+  storageProvider: { set: async () => {}, get: async () => undefined },
+})
+ruled.on('error', () => {}).on('warn', () => {})
+await new Promise((resolve) => ruled.isSynchronized() ? resolve() : ruled.once('synchronized', resolve))
+await client.query(`CREATE TABLE askers AS SELECT 1 + n * 7919 % ${TENANTS} AS tenant_id, 'user-' || n AS user_id FROM generate_series(1, ${USERS}) AS n`)
+await client.query('VACUUM ANALYZE askers')
+const askers = (await client.query('SELECT tenant_id, user_id FROM askers')).rows
+const contextOf = (a) => ({ userId: a.user_id, properties: { tenantId: String(a.tenant_id) } })
+const askerScan = run('the scan', "SELECT count(*) FROM askers WHERE tenant_id > 0 AND user_id <> ''")
+for (const [key, what] of [['benchUsers', 'percentage by user'], ['benchTenants', 'percentage by tenant'], ['benchConstraints', 'two constraints and a percentage']]) {
+  const { ours } = await compare({
+    what, per: USERS, net: askerScan,
+    ours: run('is_flag_enabled', `SELECT count(*) FROM askers WHERE execreport.is_flag_enabled(tenant_id, '${key}', user_id)`),
+    rivals: [{ label: 'unleash-client, in process', run: async () => [[askers.filter((a) => ruled.isEnabled(key, contextOf(a))).length]] }],
+  })
+  printTable([['', 'ns', 'target', ''], [what, (ours * 1e6 / USERS).toFixed(0), '<= 300', ours * 1e6 / USERS <= 300 ? 'met' : 'NOT MET']])
+}
+const byVariant = `SELECT variant, count(*) FROM askers, execreport.evaluate_flag('benchVariants', NULL, jsonb_build_object('targetingKey', user_id)) GROUP BY 1 ORDER BY 1`
+await compare({
+  what: 'weighted variants, value and reason, context as a document', per: USERS, net: askerScan,
+  ours: run('evaluate_flag', byVariant),
+  rivals: [{ label: 'unleash-client, in process', run: async () => {
+    const counts = {}
+    for (const a of askers) {
+      const { name } = ruled.getVariant('benchVariants', contextOf(a))
+      counts[name] = (counts[name] ?? 0) + 1
+    }
+    return Object.entries(counts).sort()
+  } }],
+})
+// every single answer, not the count alone
+const wrong = (await client.query({ rowMode: 'array', text: `
+  SELECT user_id, tenant_id, execreport.is_flag_enabled(tenant_id, 'benchUsers', user_id), execreport.is_flag_enabled(tenant_id, 'benchTenants', user_id),
+         execreport.is_flag_enabled(tenant_id, 'benchConstraints', user_id),
+         (SELECT variant FROM execreport.evaluate_flag('benchVariants', NULL, jsonb_build_object('targetingKey', user_id)))
+    FROM askers` })).rows.filter(([user_id, tenant_id, ...answers]) => {
+  const context = contextOf({ user_id, tenant_id })
+  return JSON.stringify(answers) !== JSON.stringify([ruled.isEnabled('benchUsers', context), ruled.isEnabled('benchTenants', context),
+    ruled.isEnabled('benchConstraints', context), ruled.getVariant('benchVariants', context).name])
+})
+if (wrong.length > 0) throw new Error(`${wrong.length} answers differ from unleash-client's, such as ${JSON.stringify(wrong[0])}`)
+console.log(`\nall ${(USERS * 4).toLocaleString('en')} answers are those of unleash-client`)
+ruled.destroy()
+await client.query("DELETE FROM execreport.flag_definitions WHERE key LIKE 'bench%'")
+await client.query("DELETE FROM execreport.flags WHERE key LIKE 'bench%'")
+await client.query('SELECT execreport.refresh_flags()')
 
 heading('inside a PL/pgSQL guard')
 const guard = (name) => `SELECT guard_${name}(${GUARDS})`

@@ -242,12 +242,14 @@ BEGIN ATOMIC
           FROM walk AS w JOIN needs AS n ON n.flag = w.at
          WHERE w.at <> _prerequisite_cycle.key AND pg_catalog.cardinality(w.path) <= 16
     )
-    SELECT w.path FROM walk AS w
-     WHERE w.at = _prerequisite_cycle.key OR pg_catalog.cardinality(w.path) > 16
-     ORDER BY pg_catalog.cardinality(w.path), w.path LIMIT 1;
+    -- in a net of flags there may be very many ways; the shortest come first
+    SELECT w.path FROM (SELECT walk.path, walk.at, pg_catalog.row_number() OVER () AS n FROM walk LIMIT 1001) AS w
+     WHERE w.at = _prerequisite_cycle.key OR pg_catalog.cardinality(w.path) > 16 OR w.n > 1000
+     ORDER BY w.at = _prerequisite_cycle.key DESC, w.n LIMIT 1;
 END;
 COMMENT ON FUNCTION execreport._prerequisite_cycle(text, jsonb) IS
-'The chain of prerequisites that would come back to the flag, or go on for more than 16 flags; NULL when there is none.';
+'The chain of prerequisites that would come back to the flag, go on for more than 16 flags, or be one of more than 1000; NULL
+when there is none.';
 
 CREATE FUNCTION execreport._definition_faults(key text, document jsonb) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -290,7 +292,7 @@ BEGIN
     IF cycle[cardinality(cycle)] = _definition_faults.key THEN
         RETURN NEXT format('document.prerequisites: %s is a cycle', array_to_string(cycle, ' needs '));
     ELSIF cycle IS NOT NULL THEN
-        RETURN NEXT format('document.prerequisites: %s is too long a chain; 16 flags are possible', array_to_string(cycle, ' needs '));
+        RETURN NEXT format('document.prerequisites: %s is too much; chains of 16 flags and 1000 of them are possible', array_to_string(cycle, ' needs '));
     END IF;
 END
 $$;

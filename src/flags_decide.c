@@ -14,7 +14,11 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#define MAX_DEPTH	32			/* of prerequisites; cycles are refused, but rows may come from anywhere */
+/* Cycles are refused when they are written, but rows may come from anywhere, and a net of flags has many ways through. */
+#define MAX_DEPTH	32			/* of prerequisites */
+#define MAX_VISITS	1000		/* of them, in one decision */
+
+static int	visits;				/* of prerequisites, in this decision */
 
 static ErFlagAnswer prerequisites_met(const ErFlagProgram *program, ErFlagTenant *tenant, const ErFlagContext *context,
 									  ErFlagDecision *decision, int depth);
@@ -44,8 +48,11 @@ er_flag_decide(ErFlag *flag, ErFlagTenant *tenant, const ErFlagContext *context,
 	}
 	if (program != NULL && program->nprerequisites > 0)
 	{
-		ErFlagAnswer met = prerequisites_met(program, tenant, context, decision, depth);
+		ErFlagAnswer met;
 
+		if (depth == 0)
+			visits = 0;
+		met = prerequisites_met(program, tenant, context, decision, depth);
 		decision->cause = ER_CAUSE_PREREQUISITE;
 		if (met != ER_FLAG_YES)
 			return met;
@@ -118,7 +125,7 @@ prerequisites_met(const ErFlagProgram *program, ErFlagTenant *tenant, const ErFl
 
 	for (int i = 0; i < program->nprerequisites; i++)
 	{
-		ErFlagAnswer met = depth >= MAX_DEPTH ? ER_FLAG_NO :
+		ErFlagAnswer met = depth >= MAX_DEPTH || ++visits > MAX_VISITS ? ER_FLAG_NO :
 			prerequisite_met(&program->prerequisites[i], tenant, context, depth + 1);
 
 		if (met == ER_FLAG_NO)

@@ -1,7 +1,7 @@
 -- flags_rules: buckets against unleash-client, rules against Unleash's client specification, and what must hold for any
 -- flag: sets that only grow, flags that do not know of each other, no error whatever the context.
 BEGIN;
-SELECT plan(52);
+SELECT plan(54);
 
 -- 1. Buckets: test/data/flags_buckets.mjs asked npm's unleash-client for those of 100,000 ids, in four groups.
 CREATE TEMP TABLE dealt (kind text, group_id text, total integer, ids integer, digest text);
@@ -143,6 +143,17 @@ SELECT 'chain' || n, jsonb_build_object('default', true, 'prerequisites', jsonb_
   FROM generate_series(1, 100) AS n;
 SELECT execreport._announce_change('execreport.flags') \g /dev/null
 SELECT is(execreport.is_flag_enabled(501, 'chain1'), false, 'a cycle in the table is off');
+-- a net of 12 layers of 4, each needing all of the next: 4^12 ways
+INSERT INTO execreport.flag_definitions (key, document)
+SELECT 'chain' || n, jsonb_build_object('default', true, 'prerequisites',
+           (SELECT coalesce(jsonb_agg(jsonb_build_object('flag', 'chain' || m)), '[]') FROM generate_series(n - n % 4 + 4, n - n % 4 + 7) AS m WHERE n < 44))
+  FROM generate_series(1, 47) AS n
+    ON CONFLICT (key) DO UPDATE SET document = excluded.document;
+SELECT execreport._announce_change('execreport.flags') \g /dev/null
+SELECT is(ARRAY[execreport.is_flag_enabled(501, 'chain44'), execreport.is_flag_enabled(501, 'chain36'), execreport.is_flag_enabled(501, 'chain1')],
+    ARRAY[true, true, false], 'a net of prerequisites is followed as far as is sensible');
+SELECT throws_like($$ SELECT execreport.define_flag('chain0', '{"prerequisites": [{"flag": "chain1"}, {"flag": "chain5"}]}') $$, '%is too much%',
+    'and refused when it is written');
 DELETE FROM execreport.flag_definitions;
 
 -- 4. Sets only grow, and grow to everybody; other flags deal others
