@@ -36,9 +36,6 @@ $node->safe_psql('source', q{
 	SELECT execreport.submit_report(jsonb_build_object('workflowId', (SELECT workflow_id FROM execreport.workflows LIMIT 1),
 		'scheduleType', 'once', 'requestKey', 'dumped',
 		'lookbackConfig', '{"type": "relative", "value": 14, "unit": "days"}'::jsonb));
-	SELECT execreport.define_guard('dumped', '{"kind": "error_rate", "flags": ["reportsUiEnabled"]}');
-	SELECT count(*) FROM execreport.run_guards();
-	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test'), execreport.resume('execReportsEnabled', 'test', 2);
 	RESET execreport.tenant_id;
 	SELECT execreport.generate_master_reports();
 	SELECT execreport.start_rollout('councilSynthesisEnabled', ARRAY['bob'], now => '2026-01-01');
@@ -47,6 +44,9 @@ $node->safe_psql('source', q{
 	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
 	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
 	UPDATE execreport.events SET created_at = '2025-01-01' WHERE key = 'old';
+	SELECT execreport.define_guard('dumped', '{"kind": "error_rate", "flags": ["reportsUiEnabled"]}');
+	SELECT count(*) FROM execreport.run_guards();
+	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test'), execreport.resume('execReportsEnabled', 'test', 2);
 });
 $node->safe_psql('source', q{SET client_min_messages = error; CALL execreport.tick('2026-01-03')});
 
