@@ -19,7 +19,7 @@ COMMENT ON FUNCTION execreport.start_rollout(text, text[], text[], jsonb, boolea
 'Starts a rollout in its first stage and says in a sentence where it stands. Without stages: team (the users), 5percent (for 15 minutes
 at least), small (tenants), 25percent, 50percent (30 minutes each) and 100percent. stages, at most 100: [{"phase": "canary", "percentage": 5,
 "hold": "15 minutes"}, {"phase": "friends", "users": ["ana"], "size": "small", "hold": "1 day"}, ...]; each adds to the ones before. users: the
-team, may be left out when enable_for_team() was called before. flags: by default those of the reports, for another name
+team, who come with the first stage; may be left out when enable_for_team() was called before. flags: by default those of the reports, for another name
 the flag of that name. They go together: a tenant gets all or none. automatic: tick() advances it when nothing is in the
 way. A rollout that was aborted or is completed may be started again. Audited; told to #engineering. For superusers.
 Errors: 42501 for others; 42704 an unknown flag; 22004 and 22023 wrong stages or users; 55000 it is under way, one of its flags is in

@@ -51,7 +51,8 @@ BEGIN
                           WHERE y.flag = f.key ORDER BY y.decision_id DESC LIMIT 1) AS d ON true
       LEFT JOIN LATERAL (SELECT format('%s: %s, window of %s', j.guard, j.verdict, j.window_start) AS said
                            FROM execreport.guard_verdicts AS j JOIN execreport.guards AS g ON g.guard = j.guard
-                          WHERE f.key = ANY (g.flags) AND j.window_start <= rollout_status.now
+                          WHERE f.key = ANY (g.flags)
+                            AND j.window_start BETWEEN rollout_status.now - interval '1 day' AND rollout_status.now
                           ORDER BY j.window_start DESC, j.tenant_id, j.guard LIMIT 1) AS v ON true
       CROSS JOIN LATERAL execreport._rollout_tenants(f.group_id, f.percentage, f.max_size) AS t
       CROSS JOIN LATERAL execreport._flag_figures(f.key, greatest(r.stage_since, rollout_status.now - interval '1 hour'), rollout_status.now) AS m
@@ -63,7 +64,7 @@ COMMENT ON FUNCTION execreport.rollout_status(timestamptz) IS
 'Where the rollouts stand: one row for each flag that is or was in one, or was enabled with the enable functions (rollout NULL, status
 "by hand"). since: when the phase began. reaches: the flag''s rule in words; tenants: how many of those there are it reaches; share: the
 same in percent. error_rate (0 to 1) and p95 (seconds): of the reports that the flag guards, since the phase began, at most an hour back;
-NULL when unknown. last_verdict: what a guard of the flag said last. next_at: when the next phase may begin at the
+NULL when unknown. last_verdict: what a guard of the flag said last, within a day. next_at: when the next phase may begin at the
 earliest, NULL when that is not known; waits_for: what is in its way now, NULL when nothing is. now: the instant that counts as the present. For superusers.
 Errors: 42501 for others; 22023 when now is NULL or infinite.
 Example: SELECT flag, phase, status, reaches, tenants, error_rate, p95, next_phase, next_at, waits_for FROM execreport.rollout_status();';
