@@ -139,6 +139,9 @@ is($node->safe_psql('postgres', q{SELECT sum(value) FROM execreport.metrics_rows
 	AND (labels ->> 'module_id' IN ('a') OR labels ->> 'module_id' LIKE 'm%' OR labels ? 'overflow')}), 200, 'and nothing is lost');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT name, labels, le FROM execreport.metrics_rows() GROUP BY 1, 2, 3 HAVING count(*) > 1) AS d}), 0, 'no series twice');
 
+is($node->safe_psql('postgres', q{SELECT execreport._metric_add(1, 'exec_reports_created_total', jsonb_build_object('module_id', repeat('x', 1000), 'success', true));
+	SELECT max(length(labels ->> 'module_id')) FROM execreport.metrics_rows()}) =~ /(\d+)$/ && $1 < 1000 ? 1 : 0, 1, 'a value that is too long overflows as well');
+
 # --- restarts ---
 my $before = $node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', name, labels, le, value), E'\n' ORDER BY name, labels, le) FROM execreport.metrics_rows()});
 my $window = q{SELECT execreport._metric_delta(2, 'exec_reports_created_total', '{"module_id": "slices"}', '2020-01-01 00:03+00', '2020-01-01 00:04+00')};
