@@ -351,6 +351,9 @@ DECLARE
     since timestamptz;
     judged execreport.guard_verdicts[];
 BEGIN
+    IF NOT isfinite(_judge_guards.now) THEN
+        RAISE EXCEPTION 'now is %', _judge_guards.now USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
+    END IF;
     FOR g IN SELECT * FROM execreport.guards AS stored
               WHERE stored.enabled AND stored.kind <> 'manual' AND (own IS NULL OR stored.scope = 'tenant') ORDER BY stored.guard LOOP
         since := execreport._guard_window(g.window_length, _judge_guards.now);
@@ -432,7 +435,7 @@ the windows. action: disable_exec_reports, disable_master_reports, disable_all_r
 critical. figures: {guard, tenantId (left out: everywhere), windowStart, samples, failures, rate, bound (the lower bound that is
 compared), p95 in seconds, threshold, confidence, consecutive, breaches, tenants, dryRun, unhealthy[]}.
 now: the instant to judge from. Superusers see all, members the decisions for their tenant.
-Errors: 42501 for roles that work for no tenant.
+Errors: 42501 for roles that work for no tenant; 22023 when now is infinite.
 Example: SELECT trigger, action, reason, severity FROM execreport.check_rollback_conditions();';
 
 CREATE FUNCTION execreport._health_guards(OUT status text, OUT message text, OUT metrics jsonb)

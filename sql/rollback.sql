@@ -185,7 +185,8 @@ everywhere when escalate_tenants of them breach at once), invalidates reusable r
 judged already. Call it every minute, from as many sessions as you like: each window is judged and acted on once, in one transaction.
 A flag that was rolled back stays off until resume(). A guard that cannot measure never acts; after error_limit windows it says
 so in #alerts. Failed health checks are also told in #health.
-now: the instant to judge from. For superusers; others get 42501.
+now: the instant to judge from. For superusers.
+Errors: 42501 for others; 22023 when now is infinite.
 Example: SELECT guard, tenant_id, verdict, outcome FROM execreport.run_guards();';
 
 CREATE FUNCTION execreport._tell_error(v execreport.guard_verdicts) RETURNS void

@@ -1,6 +1,6 @@
 -- Guards: the bound, the machine, what is measured, and how they are defined. test/data/guard_oracle.py worked out the first two.
 BEGIN;
-SELECT plan(43);
+SELECT plan(44);
 
 -- 1. Wilson's bound
 CREATE TEMP TABLE told (k bigint, n bigint, confidence double precision, bound double precision);
@@ -34,6 +34,8 @@ SELECT is_empty($$
 SELECT is(execreport._guard_window('5 minutes', '2041-04-01 10:09:59.999Z'), '2041-04-01 10:00Z', 'the window that is over, not the one that runs');
 SELECT is(execreport._guard_window('5 minutes', '2041-04-01 10:10Z'), '2041-04-01 10:05Z', 'at its end it is over');
 SELECT is(execreport._guard_window('7 minutes', '1969-12-31 23:59Z'), '1969-12-31 23:46Z', 'cut from 1970 on, and before');
+
+SELECT throws_ok($$ SELECT * FROM execreport.run_guards('infinity') $$, '22023', 'now is infinity');
 
 -- 4. p95 as promtool tells it for the same buckets: linear, 0 at the bottom, the last finite bound at the top
 SELECT is(execreport._bucket_quantile(0.95, '{10,15,30,Infinity}', '{50,90,100,100}'), 22.5::double precision, 'within a bucket');
