@@ -87,8 +87,8 @@ COMMENT ON FUNCTION execreport.schedule_flag_change(text, jsonb, timestamptz, te
 'Has a flag changed at an instant to come, by tick(), and returns the change''s id. change: a definition as for define_flag(), or
 {"users": ["ana@example.com"], "percentage": 25, "size": "small"}, each optional, which widens the flag''s rollout as
 enable_for_team(), enable_for_percentage() and enable_by_tenant_size() do; "flags": [...] beside them widens several together;
-{"segment": {...}} with the name of a segment as key; {"advance": true} with that of a rollout. What could not be done now is refused now. A change that fails when its
-hour comes is marked failed with its error. When execreport.require_approval is on it also waits for an approval.
+{"segment": {...}} with the name of a segment as key; {"advance": true} with that of a rollout. What could not be done now is
+refused now. A change that fails when its hour comes is marked failed with its error. When execreport.require_approval is on it also waits for an approval.
 The changes stand in execreport.flag_changes; cancel_flag_change() takes one back. Audited. For superusers.
 Errors: 42501 for others; 22023 when at is not to come, or change is not an object; those of the function that makes the change.
 Example: SELECT execreport.schedule_flag_change(''reportsUiEnabled'', ''{"percentage": 25}'', ''2030-01-07 09:00+01'', ''second wave'');';

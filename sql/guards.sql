@@ -107,6 +107,7 @@ CREATE TABLE execreport.guard_verdicts (
     judged_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, guard, window_start)
 );
+CREATE INDEX guard_verdicts_window_idx ON execreport.guard_verdicts (window_start);
 COMMENT ON TABLE execreport.guard_verdicts IS
 'What run_guards() found in each window: one row for each guard and tenant, and one for all tenants together (tenant_id 0, for
 superusers). verdict: ok, breach, insufficient (too few samples), error (it could not be measured), discarded (the window began

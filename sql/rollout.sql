@@ -101,7 +101,8 @@ BEGIN
     SELECT n, u INTO wrong FROM unnest(users) WITH ORDINALITY AS x (u, n)
      WHERE u IS NULL OR u = '' OR octet_length(u) > 512 ORDER BY n LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'users[%] is %', wrong.n, coalesce(nullif('"' || left(wrong.u, 64) || '"', '""'), CASE wrong.u WHEN '' THEN 'empty' ELSE 'null' END)
+        RAISE EXCEPTION 'users[%] is %', wrong.n,
+                        CASE WHEN wrong.u IS NULL THEN 'null' WHEN wrong.u = '' THEN 'empty' ELSE '"' || left(wrong.u, 64) || '"' END
             USING ERRCODE = CASE WHEN wrong.u IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'A user id has 1 to 512 bytes.';
     END IF;
     RETURN users;
@@ -155,7 +156,8 @@ BEGIN ATOMIC
     SELECT coalesce(nullif(pg_catalog.concat_ws(', ',
         CASE pg_catalog.cardinality(users) WHEN 0 THEN NULL WHEN 1 THEN '1 user' ELSE pg_catalog.cardinality(users) || ' users' END,
         CASE WHEN percentage >= 1 THEN percentage || ' % of the tenants' END,
-        CASE max_size WHEN 'small' THEN 'small tenants' WHEN 'medium' THEN 'small and medium tenants' WHEN 'large' THEN 'tenants of any known size' END),
+        CASE max_size WHEN 'small' THEN 'small tenants' WHEN 'medium' THEN 'small and medium tenants'
+                      WHEN 'large' THEN 'tenants of any known size' END),
         ''), 'nobody');
 END;
 COMMENT ON FUNCTION execreport._rollout_reach(text[], numeric, text) IS
@@ -203,7 +205,8 @@ BEGIN
                     ELSE format('size %s is less than %s of %s', _widen_rollout.size, r.max_size, key) END
                 USING ERRCODE = '55000',
                       DETAIL = 'A rollout only grows: nobody who has the feature loses it by a step.',
-                      HINT = format('execreport.abort(%L) takes the whole rollout back; execreport.emergency_rollback() or set_kill_switch() turns the feature off.', key);
+                      HINT = format('execreport.abort(%L) takes the whole rollout back; '
+                                    'execreport.emergency_rollback() or set_kill_switch() turns the feature off.', key);
         END IF;
         -- a rule that deals no tenants yet may take another group without dealing anybody anew
         IF r.percentage = 0 AND _widen_rollout.rollout IS NOT NULL THEN

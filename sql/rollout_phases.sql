@@ -19,8 +19,8 @@ COMMENT ON FUNCTION execreport.start_rollout(text, text[], text[], jsonb, boolea
 'Starts a rollout in its first stage and says in a sentence where it stands. Without stages: team (the users), 5percent (for 15 minutes
 at least), small (tenants), 25percent, 50percent (30 minutes each) and 100percent. stages, at most 100: [{"phase": "canary", "percentage": 5,
 "hold": "15 minutes"}, {"phase": "friends", "users": ["ana"], "size": "small", "hold": "1 day"}, ...]; each adds to the ones before. users: the
-team, may be left out when enable_for_team() was called before. flags: by default those of the reports, for another name
-the flag of that name. They go together: a tenant gets all or none. automatic: tick() advances it when nothing is in the
+team, who come with the first stage; may be left out when enable_for_team() was called before. flags: by default those of
+the reports, for another name the flag of that name. They go together: a tenant gets all or none. automatic: tick() advances it when nothing is in the
 way. A rollout that was aborted or is completed may be started again. Audited; told to #engineering. For superusers.
 Errors: 42501 for others; 42704 an unknown flag; 22004 and 22023 wrong stages or users; 55000 it is under way, one of its flags is in
 another one, a kill switch of one is engaged, or one cools down after a rollback.
@@ -37,7 +37,8 @@ DECLARE
     obstacle record;
 BEGIN
     IF coalesce(_start_rollout.rollout, '') = '' OR octet_length(_start_rollout.rollout) > 128 THEN
-        RAISE EXCEPTION 'rollout is %', CASE WHEN _start_rollout.rollout IS NULL THEN 'null' WHEN _start_rollout.rollout = '' THEN 'empty' ELSE 'too long' END
+        RAISE EXCEPTION 'rollout is %', CASE WHEN _start_rollout.rollout IS NULL THEN 'null' WHEN _start_rollout.rollout = '' THEN 'empty'
+                                             ELSE 'too long' END
             USING ERRCODE = '22023', DETAIL = 'The name of a rollout has 1 to 128 bytes.';
     END IF;
     r.rollout := _start_rollout.rollout;
@@ -87,11 +88,17 @@ DECLARE
     percent numeric := 0;
     size text;
 BEGIN
-    stages := coalesce(stages, '[{"phase": "team", "hold": "0"}, {"percentage": 5, "hold": "15 minutes"}, {"phase": "small", "size": "small", "hold": "30 minutes"},
-        {"percentage": 25, "hold": "30 minutes"}, {"percentage": 50, "hold": "30 minutes"}, {"percentage": 100, "hold": "0"}]');
+    stages := coalesce(stages, '[{"phase": "team", "hold": "0"},
+        {"percentage": 5, "hold": "15 minutes"},
+        {"phase": "small", "size": "small", "hold": "30 minutes"},
+        {"percentage": 25, "hold": "30 minutes"},
+        {"percentage": 50, "hold": "30 minutes"},
+        {"percentage": 100, "hold": "0"}]');
     IF jsonb_typeof(stages) <> 'array' OR jsonb_array_length(stages) NOT BETWEEN 1 AND 100 THEN
-        RAISE EXCEPTION 'stages is %', CASE jsonb_typeof(stages) WHEN 'array' THEN jsonb_array_length(stages) || ' elements long' ELSE left(stages::text, 64) END
-            USING ERRCODE = '22023', DETAIL = 'It is an array of 1 to 100 objects, such as {"phase": "canary", "percentage": 5, "hold": "15 minutes"}.';
+        RAISE EXCEPTION 'stages is %', CASE jsonb_typeof(stages) WHEN 'array' THEN jsonb_array_length(stages) || ' elements long'
+                                                                 ELSE left(stages::text, 64) END
+            USING ERRCODE = '22023',
+                  DETAIL = 'It is an array of 1 to 100 objects, such as {"phase": "canary", "percentage": 5, "hold": "15 minutes"}.';
     END IF;
     FOR item IN SELECT e, n FROM jsonb_array_elements(stages) WITH ORDINALITY AS x (e, n) ORDER BY n LOOP
         path := format('stages[%s]', item.n - 1);
@@ -110,7 +117,8 @@ BEGIN
         IF item.n = 1 THEN
             s.users := coalesce(team || s.users, team, s.users);
         END IF;
-        s.percentage := CASE WHEN item.e ? 'percentage' THEN execreport._rollout_percent(execreport._json_number(path || '.percentage', item.e -> 'percentage')) END;
+        s.percentage := CASE WHEN item.e ? 'percentage'
+                             THEN execreport._rollout_percent(execreport._json_number(path || '.percentage', item.e -> 'percentage')) END;
         s.max_size := CASE WHEN item.e ? 'size' THEN execreport._rollout_size(item.e ->> 'size') END;
         s.phase := coalesce(item.e ->> 'phase', s.percentage || 'percent', s.max_size, 'stage' || item.n);
         s.minimum_hold := execreport._stage_hold(path || '.hold', item.e ->> 'hold');
@@ -169,7 +177,8 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'rollout % has not been started', coalesce('"' || left(_locked_rollout.rollout, 64) || '"', 'null')
             USING ERRCODE = 'P0002',
-                  DETAIL = (SELECT coalesce('There are ' || string_agg(r.rollout, ', ' ORDER BY r.rollout), 'There is none') || '.' FROM execreport.rollouts AS r),
+                  DETAIL = (SELECT coalesce('There are ' || string_agg(r.rollout, ', ' ORDER BY r.rollout), 'There is none') || '.'
+                              FROM execreport.rollouts AS r),
                   HINT = 'Start it with execreport.start_rollout().';
     END IF;
     RETURN result;
@@ -255,10 +264,14 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT k.flag, CASE min(k.tenant_id) WHEN 0 THEN 'everywhere' ELSE 'in tenant ' || min(k.tenant_id) || CASE count(*) WHEN 1 THEN '' ELSE ' and ' || count(*) - 1 || ' more' END END
+    SELECT k.flag, CASE min(k.tenant_id) WHEN 0 THEN 'everywhere'
+                   ELSE 'in tenant ' || min(k.tenant_id) || CASE count(*) WHEN 1 THEN '' ELSE ' and ' || count(*) - 1 || ' more' END END
       INTO key, tenants
       FROM execreport.kill_switches AS k
-     WHERE k.flag = ANY (r.flags) AND (k.tenant_id = 0 OR k.engaged_at >= r.started_at)
+     WHERE k.flag = ANY (r.flags)
+       AND (k.tenant_id = 0 OR k.engaged_at >= r.started_at
+            OR EXISTS (SELECT FROM execreport.flag_latches AS l
+                        WHERE l.tenant_id = k.tenant_id AND l.flag = k.flag AND l.rolled_back_at >= r.started_at AND l.resumed_at IS NULL))
      GROUP BY k.flag ORDER BY min(k.tenant_id) > 0, k.flag LIMIT 1;
     IF FOUND THEN
         kind := 'kill_switch'; what := format('the kill switch of %s is engaged %s', key, tenants);

@@ -35,7 +35,8 @@ BEGIN
            CASE WHEN r.status = 'held' THEN r.changed_at ELSE d.decided_at END,
            v.said, n.phase,
            CASE WHEN n.phase IS NOT NULL AND r.status = 'running'
-                THEN nullif(greatest(r.watched_since + s.minimum_hold, (SELECT max(execreport._cooldown_until(c)) FROM unnest(r.flags) AS c)), 'infinity') END,
+                THEN nullif(greatest(r.watched_since + s.minimum_hold,
+                                     (SELECT max(execreport._cooldown_until(c)) FROM unnest(r.flags) AS c)), 'infinity') END,
            CASE WHEN r.status IN ('running', 'held') THEN o.what END
       FROM (SELECT coalesce(l.flag, x.flag) AS key, x.rollout, coalesce(l.users, '{}') AS users, coalesce(l.percentage, 0) AS percentage,
                    l.max_size, coalesce(l.group_id, x.rollout) AS group_id
@@ -51,7 +52,8 @@ BEGIN
                           WHERE y.flag = f.key ORDER BY y.decision_id DESC LIMIT 1) AS d ON true
       LEFT JOIN LATERAL (SELECT format('%s: %s, window of %s', j.guard, j.verdict, j.window_start) AS said
                            FROM execreport.guard_verdicts AS j JOIN execreport.guards AS g ON g.guard = j.guard
-                          WHERE f.key = ANY (g.flags) AND j.window_start <= rollout_status.now
+                          WHERE f.key = ANY (g.flags)
+                            AND j.window_start BETWEEN rollout_status.now - interval '1 day' AND rollout_status.now
                           ORDER BY j.window_start DESC, j.tenant_id, j.guard LIMIT 1) AS v ON true
       CROSS JOIN LATERAL execreport._rollout_tenants(f.group_id, f.percentage, f.max_size) AS t
       CROSS JOIN LATERAL execreport._flag_figures(f.key, greatest(r.stage_since, rollout_status.now - interval '1 hour'), rollout_status.now) AS m
@@ -63,8 +65,9 @@ COMMENT ON FUNCTION execreport.rollout_status(timestamptz) IS
 'Where the rollouts stand: one row for each flag that is or was in one, or was enabled with the enable functions (rollout NULL, status
 "by hand"). since: when the phase began. reaches: the flag''s rule in words; tenants: how many of those there are it reaches; share: the
 same in percent. error_rate (0 to 1) and p95 (seconds): of the reports that the flag guards, since the phase began, at most an hour back;
-NULL when unknown. last_verdict: what a guard of the flag said last. next_at: when the next phase may begin at the
-earliest, NULL when that is not known; waits_for: what is in its way now, NULL when nothing is. now: the instant that counts as the present. For superusers.
+NULL when unknown. last_verdict: what a guard of the flag said last, within a day. next_at: when the next phase may begin at the
+earliest, NULL when that is not known; waits_for: what is in its way now, NULL when nothing is. now: the instant that counts
+as the present. For superusers.
 Errors: 42501 for others; 22023 when now is NULL or infinite.
 Example: SELECT flag, phase, status, reaches, tenants, error_rate, p95, next_phase, next_at, waits_for FROM execreport.rollout_status();';
 
@@ -118,7 +121,8 @@ BEGIN
                  WHEN e.said ? 'prerequisite' THEN format('depends on %s, which does not hold', e.said ->> 'prerequisite')
                  WHEN o.enabled = f.on THEN 'set for this tenant'
                  WHEN f.on AND e.said ? 'rule' THEN format('rules[%s] of its definition', e.said ->> 'rule')
-                 WHEN f.on AND e.said ->> 'rollout' = 'percentage' THEN format('rolled out to %s %% of the tenants, this one among them', r.percentage)
+                 WHEN f.on AND e.said ->> 'rollout' = 'percentage'
+                 THEN format('rolled out to %s %% of the tenants, this one among them', r.percentage)
                  WHEN f.on AND e.said ? 'rollout' THEN format('rolled out to %s', execreport._rollout_reach('{}', 0, r.max_size))
                  WHEN s.value = f.on::text THEN 'setting execreport.feature_flags'
                  WHEN f.on THEN 'on by default'
@@ -135,8 +139,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION execreport.feature_availability(integer) IS
-'Which features a tenant has, for those who answer its questions: one row a flag that is not archived. available: as is_flag_enabled() says; why: what decided,
-in words; since: when that came to be, NULL when unknown. percentage: of the tenants that the flag is rolled out to, NULL when it is not; bucket
+'Which features a tenant has, for those who answer its questions: one row a flag that is not archived. available: as
+is_flag_enabled() says; why: what decided, in words; since: when that came to be, NULL when unknown. percentage: of the tenants that the flag is rolled out to, NULL when it is not; bucket
 (1 to 100): this tenant is among them from that percentage on. Users may have overrides of their own. For superusers and everybody who
 works for the tenant.
 Errors: 42501 for others; 42704 no such tenant.

@@ -16,6 +16,9 @@ CREATE TEMP TABLE operating (name text PRIMARY KEY);
 INSERT INTO operating VALUES
     ('set_maintenance'), ('create_tenant'), ('delete_tenant'), ('grant_access'), ('revoke_access'), ('refresh_access'),
     ('update_flags'), ('update_user_flags'), ('set_kill_switch'),
+    ('enable_for_team'), ('enable_for_percentage'), ('enable_by_tenant_size'), ('start_rollout'), ('advance_rollout'), ('hold'),
+    ('continue_rollout'), ('abort'), ('schedule_flag_change'), ('request_flag_change'), ('approve_flag_change'),
+    ('reject_flag_change'), ('cancel_flag_change'),
     ('claim_notifications'), ('notification_sent'), ('notification_failed'), ('redrive_notifications'),
     -- workers finish what they have
     ('heartbeat_segment'), ('complete_segment'), ('complete_segments'), ('fail_segment'), ('snooze_segment'),

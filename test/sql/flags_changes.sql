@@ -131,6 +131,7 @@ SELECT execreport.grant_access('er_changes_editor', 538, 'editor');
 SELECT execreport.grant_access('er_changes_other', 539, 'admin');
 SET LOCAL execreport.tenant_id = 538;
 SELECT execreport.request_flag_change('reportsUiEnabled', '{"percentage": 60}', 'by an admin') IS NOT NULL AS ok;
+SELECT execreport.request_flag_change('newCheckout', '{"description": "a third one"}', 'definition') IS NOT NULL AS ok;
 RESET execreport.tenant_id;
 SET SESSION AUTHORIZATION er_changes_other;
 SELECT count(*) AS seen FROM execreport.flag_changes;
@@ -147,7 +148,9 @@ SELECT execreport._apply_due_changes('2030-01-01');
 SET SESSION AUTHORIZATION er_changes_admin;
 SELECT count(*) AS seen FROM execreport.flag_changes;
 SELECT execreport.approve_flag_change(:'id', 'good');
+SELECT execreport.approve_flag_change(change_id) FROM execreport.flag_changes WHERE reason = 'definition';
 RESET SESSION AUTHORIZATION;
+SELECT document, version FROM execreport.flag_definitions WHERE key = 'newCheckout';
 SELECT percentage FROM execreport.flag_rollouts WHERE flag = 'reportsUiEnabled';
 
 -- what the record says
