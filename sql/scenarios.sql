@@ -392,12 +392,13 @@ renamed at every level but inside of impact_analysis and assumptions. Where both
 CREATE FUNCTION execreport._redact(content text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'er_redact';
 COMMENT ON FUNCTION execreport._redact(text) IS
-'The text with [email], [phone], [ssn], [card] (13 to 19 digits with a right check digit, or 4 groups of 4), [token] and [key] in place of such.';
+'The text with [email], [phone], [ssn], [card] (13 to 19 digits with a right check digit, or 4 groups of 4), [token] and [key] in
+place of such; a random word becomes [token-1f3a9c], the same everywhere.';
 
 CREATE FUNCTION execreport._redact_document(document jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'er_redact_document';
 COMMENT ON FUNCTION execreport._redact_document(jsonb) IS
-'The document with its strings redacted. Keys and numbers stay.';
+'The document with its strings redacted. Keys, numbers, ids and key_competencies stay.';
 
 -- Generations ---------------------------------------------------------------------------------------------------------
 
