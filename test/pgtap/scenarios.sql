@@ -3,7 +3,7 @@
 \set gestion `cat test/data/scenario_gestion.json`
 \set wrapped `cat test/data/scenario_wrapped.json`
 BEGIN;
-SELECT plan(138);
+SELECT plan(142);
 SELECT count(execreport.create_tenant(t)) FROM unnest('{600,602}'::int[]) AS t \gset
 CREATE ROLE er_sc_app; CREATE ROLE er_sc_editor; CREATE ROLE er_sc_viewer; CREATE ROLE er_sc_operator; CREATE ROLE er_sc_admin; CREATE ROLE er_sc_other;
 SELECT count(execreport.grant_access(('er_sc_' || r.role)::name, r.tenant, r.persona)) FROM (VALUES ('app', 600, 'editor'), ('editor', 600, 'editor'),
@@ -18,7 +18,7 @@ $$ SELECT jsonb_build_object('created', created, 'linked', linked, 'updated', up
 CREATE FUNCTION pg_temp.counted(result text) RETURNS double precision LANGUAGE sql AS
 $$ SELECT execreport._metric_delta(600, 'scenario_imports_total', jsonb_build_object('result', result), now() - interval '1 hour', now() + interval '1 hour') $$;
 CREATE TEMP TABLE counts AS SELECT r.result, r.n, pg_temp.counted(r.result) AS before
-  FROM (VALUES ('success', 4::double precision), ('failed', 1), ('validation_failed', 2), ('skipped_feature_flag', 1)) AS r (result, n);
+  FROM (VALUES ('success', 4::double precision), ('failed', 2), ('validation_failed', 2), ('validation_error', 1), ('skipped_feature_flag', 1)) AS r (result, n);
 
 -- names ---------------------------------------------------------------------------------------------------------------
 SELECT is(_name_key(a), _name_key(b), 'the same: ' || why)
@@ -155,6 +155,12 @@ SELECT complete_generation(:'g2', :'gestion');
 SELECT is(validate_generation(:'g2'), '{"valid": true, "errors": []}', 'Spanish keys are read');
 SELECT is(accept_generation(:'g2') - 'scenarioId', '{"accepted": true, "imported": false, "report": null}', 'accepted without import');
 SELECT results_eq($$ SELECT status FROM scenarios WHERE name = 'Gestión del cambio 2027' $$, $$ VALUES ('draft') $$, 'the scenario is a draft');
+CREATE TRIGGER refuse BEFORE INSERT ON competency_skills FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.refuse();
+SELECT is(accept_generation(:'g2', true) ->> 'code', 'failed', 'its import fails later');
+DROP TRIGGER refuse ON competency_skills;
+SELECT results_eq(format($$ SELECT s.status, g.imported_at, a.scenario_id = s.id, (SELECT count(*) FROM execreport.capabilities AS c WHERE c.scenario_id = s.id) FROM execreport.scenarios AS s
+    JOIN execreport.scenario_generations AS g ON g.scenario_id = s.id JOIN execreport.import_audit AS a ON a.generation_id = g.id AND a.result = 'failed' WHERE g.id = %L $$, :'g2'),
+    $$ VALUES ('draft', NULL::timestamptz, true, 0::bigint) $$, 'the scenario is the draft that it was');
 SELECT accept_generation(:'g2', true) AS a2 \gset
 SELECT :'a2'::jsonb ->> 'scenarioId' AS s2 \gset
 SELECT is(:'a2'::jsonb -> 'report', jsonb_build_object('capabilities', pg_temp.level(1, 1, 0, 0), 'competencies', pg_temp.level(3, 0, 0, 0), 'skills', pg_temp.level(4, 1, 1, 0),
@@ -170,6 +176,9 @@ SELECT results_eq($$ SELECT count(DISTINCT id), count(DISTINCT scenario_id) FROM
 SELECT request_generation('Support') AS g3 \gset
 SELECT complete_generation(:'g3', :'wrapped');
 SELECT is(model, 'acme-large-2', 'the model is taken from the answer') FROM scenario_generations WHERE id = :'g3';
+UPDATE contracts SET name = 'gone' WHERE name = 'generated-scenario';
+SELECT is(accept_generation(:'g3', true) - 'errors', '{"accepted": false, "code": "validation_error"}', 'when the validator itself fails nothing is taken');
+UPDATE contracts SET name = 'generated-scenario' WHERE name = 'gone';
 SELECT accept_generation(:'g3', true) AS a3 \gset
 SELECT is(:'a3'::jsonb -> 'report', jsonb_build_object('capabilities', pg_temp.level(1, 0, 0, 0), 'competencies', pg_temp.level(1, 0, 0, 0), 'skills', pg_temp.level(2, 1, 0, 0),
     'roles', pg_temp.level(1, 0, 0, 0), 'keyCompetencies', '{"linked": 1, "skipped": 0, "unresolved": []}'::jsonb), 'the third sample');
