@@ -19,7 +19,7 @@ SQL_PARTS = schema \
 	configurations exec_reports report_epochs master_reports \
 	workflows \
 	backfill backfill_queue schedules \
-	scenarios scenarios_accept scenarios_incubation scenarios_backfill \
+	scenarios scenarios_generations scenarios_accept scenarios_incubation scenarios_backfill \
 	report_builder report_builder_plan report_builder_submit \
 	health guards rollback deployment \
 	rollout rollout_phases rollout_status \
