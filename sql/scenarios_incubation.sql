@@ -339,7 +339,7 @@ Example: SELECT execreport.promote(execreport.scenario_document(s.id) -> ''incub
 CREATE FUNCTION execreport._require_same_scenarios(tenant integer, items jsonb, scenarios uuid[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT FROM execreport._incubation_items(tenant, items) AS i WHERE i.scenario_id <> ALL (scenarios)) THEN
+    IF EXISTS (SELECT FROM execreport._incubation_items(tenant, items) AS i WHERE i.scenario_id IS NOT NULL AND i.scenario_id <> ALL (scenarios)) THEN
         RAISE EXCEPTION 'an import has brought one of the items back meanwhile'
             USING ERRCODE = '40001', HINT = 'Look at list_incubated() and try again.';
     END IF;
