@@ -241,7 +241,7 @@ COMMENT ON FUNCTION execreport.get_exec_report_by_id(text) IS
 Example: SELECT module_id, output FROM execreport.get_exec_report_by_id(''exec-keyword-gap-1'');';
 
 CREATE FUNCTION execreport._whole_playbook_result(playbook_result jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN playbook_result IS NULL THEN NULL
             WHEN pg_catalog.jsonb_typeof(playbook_result -> 'insights') = 'array'
              AND pg_catalog.jsonb_typeof(playbook_result -> 'recommendations') = 'array'

@@ -409,7 +409,7 @@ COMMENT ON FUNCTION execreport._is_creator(text, name) IS
 'Is this the caller: the same user, who comes with the same role. The name of a user is what an application says; so a
 role of its own cannot pass for a user of the application.';
 
-CREATE FUNCTION execreport._lock_generation(tenant integer, generation uuid, shared boolean DEFAULT false)
+CREATE FUNCTION execreport._lock_generation(tenant integer, generation uuid)
 RETURNS execreport._scenario_generations
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -417,11 +417,8 @@ DECLARE
 BEGIN
     IF generation IS NULL THEN
         RAISE EXCEPTION 'generation_id is null' USING ERRCODE = '22004', HINT = 'request_generation() returns it.';
-    ELSIF shared THEN
-        SELECT * INTO result FROM execreport._scenario_generations AS g WHERE g.tenant_id = tenant AND g.id = generation FOR SHARE;
-    ELSE
-        SELECT * INTO result FROM execreport._scenario_generations AS g WHERE g.tenant_id = tenant AND g.id = generation FOR NO KEY UPDATE;
     END IF;
+    SELECT * INTO result FROM execreport._scenario_generations AS g WHERE g.tenant_id = tenant AND g.id = generation FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'generation_id % does not exist', generation
             USING ERRCODE = 'P0002', HINT = 'SELECT id, status FROM execreport.scenario_generations lists them.';
@@ -432,7 +429,7 @@ BEGIN
     RETURN result;
 END
 $$;
-COMMENT ON FUNCTION execreport._lock_generation(integer, uuid, boolean) IS
+COMMENT ON FUNCTION execreport._lock_generation(integer, uuid) IS
 'A generation, locked, for a caller who made it or is an operator of its tenant. Errors: 22004, P0002, 42501.';
 
 CREATE FUNCTION execreport._refuse_generation_status(generation execreport._scenario_generations, wanted text) RETURNS void
@@ -489,7 +486,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 DECLARE
     tenant     integer := execreport._require_persona('editor');
-    generation execreport._scenario_generations;
+    generation execreport._scenario_generations := execreport._lock_generation(tenant, append_generation_chunk.generation_id);
 BEGIN
     IF num_nulls(append_generation_chunk.sequence, append_generation_chunk.chunk) > 0 THEN
         RAISE EXCEPTION '% is null', CASE WHEN append_generation_chunk.sequence IS NULL THEN 'sequence' ELSE 'chunk' END
@@ -500,10 +497,6 @@ BEGIN
     ELSIF octet_length(append_generation_chunk.chunk) > 1048576 THEN
         RAISE EXCEPTION 'chunk has % bytes', octet_length(append_generation_chunk.chunk)
             USING ERRCODE = '22023', DETAIL = 'It may have 1,048,576.';
-    END IF;
-    generation := execreport._lock_generation(tenant, append_generation_chunk.generation_id, true);
-    IF generation.status = 'queued' THEN
-        generation := execreport._lock_generation(tenant, append_generation_chunk.generation_id);
     END IF;
     IF generation.status = 'queued' THEN
         UPDATE execreport._scenario_generations AS g SET status = 'processing', started_at = clock_timestamp(), retry_at = NULL

@@ -11,8 +11,10 @@
 CREATE FUNCTION execreport._unwrap_scenario(response jsonb, OUT document jsonb, OUT errors jsonb)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    place   text := '';
-    content text;
+    place     text := '';
+    content   text;
+    candidate text;
+    problem   text;
 BEGIN
     document := response;
     FOR depth IN 1 .. 5 LOOP
@@ -33,18 +35,24 @@ BEGIN
         ELSE
             EXIT;
         END IF;
-        -- the JSON may stand between fences, with some words around it
-        content := trim(E' \t\r\n\ufeff' FROM content);
-        IF content !~ '^[{[]' THEN
-            content := coalesce(substring(content FROM '```[A-Za-z0-9]*\s*([{[].*?)```'), content);
-        END IF;
-        BEGIN
-            document := content::jsonb;
-        EXCEPTION WHEN OTHERS THEN
-            errors := jsonb_build_array(jsonb_build_object('path', coalesce(nullif(place, ''), '$'), 'message', format('is not JSON: %s', left(SQLERRM, 200))));
-            document := NULL;
+        -- the JSON may stand between fences or words: from the narrowest reading to the widest
+        document := NULL;
+        problem := NULL;
+        FOREACH candidate IN ARRAY ARRAY[CASE WHEN content ~ '^\s*[{["]' OR content !~ '[{[]' THEN content END,
+            substring(content FROM '```[A-Za-z0-9]*?\s*?([{[].*?)```'), substring(content FROM '```[A-Za-z0-9]*\s*([{[].*)```'),
+            substring(content FROM '\{.*\}'), content] LOOP
+            CONTINUE WHEN candidate IS NULL;
+            BEGIN
+                document := candidate::jsonb;
+                EXIT;
+            EXCEPTION WHEN OTHERS THEN
+                problem := coalesce(problem, left(SQLERRM, 200));
+            END;
+        END LOOP;
+        IF document IS NULL THEN
+            errors := jsonb_build_array(jsonb_build_object('path', coalesce(nullif(place, ''), '$'), 'message', format('is not JSON: %s', problem)));
             RETURN;
-        END;
+        END IF;
         EXIT WHEN jsonb_typeof(document) <> 'string' AND NOT (jsonb_typeof(document) = 'object' AND document ? 'content');
     END LOOP;
     document := execreport._scenario_spelling(document);
@@ -86,11 +94,11 @@ BEGIN
     contract := jsonb_set(contract, '{properties,scenario_metadata,properties,scenario_type,maxLength}', '100');
     -- spelled twice: what is left of the other spelling has no place
     FOR other IN VALUES ('{properties}'::text[], '{escenario,scenarioMetadata,capacidades,roles_sugeridos,suggestedRoles}'::text[]),
-                        ('{properties,scenario_metadata,properties}', '{nombre,descripcion,descripción,horizonMonths,scenarioType}'),
-                        ('{$defs,capability,properties}', '{nombre,descripcion,descripción,competencias,requiredLevel,nivel_requerido}'),
-                        ('{$defs,competency,properties}', '{nombre,descripcion,descripción,habilidades,requiredLevel,nivel_requerido}'),
-                        ('{$defs,skill,properties}', '{nombre,descripcion,descripción,requiredLevel,nivel_requerido}'),
-                        ('{$defs,role,properties}', '{nombre,descripcion,descripción,keyCompetencies,competencias_clave,talentComposition}') LOOP
+                        ('{properties,scenario_metadata,properties}', '{nombre,descripcion,horizonMonths,scenarioType}'),
+                        ('{$defs,capability,properties}', '{nombre,descripcion,competencias,requiredLevel,nivel_requerido}'),
+                        ('{$defs,competency,properties}', '{nombre,descripcion,habilidades,requiredLevel,nivel_requerido}'),
+                        ('{$defs,skill,properties}', '{nombre,descripcion,requiredLevel,nivel_requerido}'),
+                        ('{$defs,role,properties}', '{nombre,descripcion,keyCompetencies,competencias_clave,talentComposition}') LOOP
         contract := jsonb_set(contract, other.column1, contract #> other.column1
             || (SELECT jsonb_object_agg(k, false) FROM unnest(other.column2) AS k));
     END LOOP;
@@ -161,6 +169,7 @@ BEGIN
                    'path', coalesce(nullif(ltrim(CASE e.keyword WHEN 'required' THEN p.path || '.' || substring(e.message FROM '"(.*)"')
                                                                 ELSE p.path END, '.'), ''), '$'),
                    'message', CASE WHEN e.keyword = 'required' THEN 'is missing'
+                                   WHEN e.keyword = 'pattern' THEN 'is blank'
                                    WHEN e.keyword = 'enum' THEN e.message || ': ' || left((contract #> string_to_array(substr(e.schema_path, 2), '/'))::text, 200)
                                    WHEN contract #> string_to_array(substr(e.schema_path, 2), '/') = 'false' THEN 'is given in two spellings'
                                    ELSE e.message END) ORDER BY e.n)

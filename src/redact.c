@@ -77,6 +77,7 @@ redact(const char *text, int len, StringInfo out)
 {
 	bool		changed = false;
 	int			at = 0;
+	uint32		steps = 0;
 
 	while (at < len)
 	{
@@ -84,7 +85,7 @@ redact(const char *text, int len, StringInfo out)
 		int			start = at;
 		int			next = -1;
 
-		if ((at & 0xFFFF) == 0)
+		if ((++steps & 0xFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
 		/* something may begin where a word begins */
 		if (IS_ALNUM(c) || c == '+' || c == '(' || c == '_' || c == '-' || (c & 0x80))
@@ -171,7 +172,7 @@ email_at(const char *text, int at, int len, StringInfo out)
 	int			end;
 	int			dot = -1;
 
-	while (name < len && name - at < 256 &&
+	while (name < len && name - at < 64 &&
 		   (IS_WORD((unsigned char) text[name]) || text[name] == '.' || text[name] == '%' || text[name] == '+'))
 		name++;
 	if (name == at || name == len || text[name] != '@')

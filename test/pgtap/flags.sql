@@ -53,7 +53,7 @@ SELECT is_empty('SELECT * FROM truth WHERE other_answer IS DISTINCT FROM tenant_
 SELECT is_empty('SELECT * FROM truth WHERE tenant_answer IS DISTINCT FROM tenant_expected', 'for the tenant');
 SELECT is_empty('SELECT * FROM truth WHERE in_object IS DISTINCT FROM tenant_expected', 'get_flags agrees');
 SELECT is_empty('SELECT * FROM truth WHERE guard IS DISTINCT FROM tenant_expected', 'require_flag agrees');
-SELECT is(execreport.get_flags(131), (SELECT jsonb_object_agg(key, false) FROM execreport.flags), 'all off again');
+SELECT is(execreport.get_flags(131), (SELECT jsonb_object_agg(key, default_enabled) FROM execreport.flags), 'all as by default again');
 
 -- 2. Malformed documents
 CREATE TEMP TABLE malformed (document jsonb, state text, path text);

@@ -39,6 +39,13 @@ $node->safe_psql('source', q{
 	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
 	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
 	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
+	SELECT execreport.update_flags(1, '{"import_generation": true}', 'test');
+	WITH asked AS (SELECT execreport.request_generation('Plan A') AS id)
+	SELECT execreport.append_generation_chunk(id, 1, '{"scenario_metadata": {"name": "Plan A"}, "capabilities": [{"id": "CAP-1", "name": "Gestión",
+		"competencies": [{"id": "C-1", "name": "K", "skills": ["SQL"]}]}], "roles": [{"name": "R", "key_competencies": ["C-1"]}]}') FROM asked;
+	SELECT execreport.complete_generation(id, NULL), execreport.accept_generation(id, true) FROM execreport.scenario_generations;
+	UPDATE execreport._scenarios SET accepted_prompt = NULL;
+	SELECT execreport.backfill_accepted_prompts(true);
 });
 $node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
 
@@ -95,6 +102,8 @@ foreach my $format ('plain', 'custom')
 	is($node->safe_psql($target, q{SELECT count(*) FROM execreport.generate_master_report(
 		(SELECT min(configuration_id) FROM execreport.configurations WHERE tenant_id = 1))}),
 		'1', "$format: a master report");
+	is($node->safe_psql($target, q{SELECT execreport.accept_generation(id, true) #> '{report,skills,created}' FROM execreport.scenario_generations}),
+		'1', "$format: a generation stays accepted");
 	like($node->safe_psql($target, q{SELECT id FROM execreport.create_exec_report(
 		(SELECT min(configuration_id) FROM execreport.configurations WHERE tenant_id = 1), 'keyword-gap', '{}')}),
 		qr/^exec-keyword-gap-/, "$format: an exec report");
