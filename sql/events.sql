@@ -68,6 +68,11 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION execreport._setting(name text) RETURNS integer
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_setting';
+COMMENT ON FUNCTION execreport._setting(text) IS
+'The number that execreport.NAME is set to, in its base unit; the library that defines it is loaded for that.';
+
 CREATE FUNCTION execreport._system_identifier() RETURNS bigint
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_system_identifier';
 COMMENT ON FUNCTION execreport._system_identifier() IS
@@ -254,7 +259,7 @@ Example: SELECT answer, next_cursor, topic, kind, key FROM execreport.poll_event
 CREATE FUNCTION execreport._expire_events(now timestamptz, batch integer DEFAULT 1000) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    kept_from constant timestamptz := now - current_setting('execreport.event_retention')::interval;
+    kept_from constant timestamptz := now - execreport._setting('event_retention') * interval '1 s';
     own_epoch constant integer := execreport._event_epoch();
     oldest_running constant xid8 := pg_snapshot_xmin(pg_current_snapshot());
     reader integer := -1;

@@ -289,27 +289,34 @@ Example: CALL execreport.tick();';
 CREATE FUNCTION execreport._tick_health(now timestamptz) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    known jsonb := (SELECT t.state FROM execreport.tick_steps AS t WHERE t.step = 'health');
+    state jsonb := (SELECT t.state FROM execreport.tick_steps AS t WHERE t.step = 'health');
+    checked_at constant timestamptz := state ->> 'checkedAt';
+    known jsonb := coalesce(state -> 'components', '{}');
     answer record;
     checked bigint := 0;
 BEGIN
+    -- the check writes and rolls back: once a minute is enough, however often somebody ticks
+    IF checked_at <= now AND now < checked_at + interval '55 s' THEN
+        RETURN 0;
+    END IF;
     FOR answer IN SELECT h.component, h.status, h.message, h.checked_at, h.error FROM execreport.check_health() AS h LOOP
         checked := checked + 1;
         -- a component is taken for healthy until it says otherwise; every change is told once
         IF coalesce(known ->> answer.component, 'healthy') <> answer.status THEN
             PERFORM execreport._notify(0, '#health', format('%s is %s: %s', answer.component, answer.status, answer.message),
                 CASE answer.status WHEN 'healthy' THEN 'info' WHEN 'unhealthy' THEN 'critical' ELSE 'high' END,
-                jsonb_build_object('component', answer.component, 'status', answer.status, 'before', coalesce(known ->> answer.component, 'healthy'),
-                                   'error', answer.error, 'checked_at', answer.checked_at));
+                jsonb_build_object('component', answer.component, 'status', answer.status,
+                                   'before', coalesce(known ->> answer.component, 'healthy'),
+                                   'error', answer.error, 'checkedAt', answer.checked_at));
         END IF;
         known := known || jsonb_build_object(answer.component, answer.status);
     END LOOP;
-    UPDATE execreport.tick_steps AS t SET state = known WHERE t.step = 'health' AND t.state <> known;
+    UPDATE execreport.tick_steps AS t SET state = jsonb_build_object('checkedAt', now, 'components', known) WHERE t.step = 'health';
     RETURN checked;
 END
 $$;
 COMMENT ON FUNCTION execreport._tick_health(timestamptz) IS
-'Checks health and tells #health of each component whose status has changed. Returns how many were checked.';
+'Checks health, at most once a minute, and tells #health of each component whose status has changed. Returns how many were checked.';
 
 CREATE FUNCTION execreport._tick_schedules(tenant integer, now timestamptz) RETURNS bigint
 LANGUAGE sql VOLATILE
@@ -406,7 +413,7 @@ BEGIN
     DELETE FROM execreport.report_submissions AS s
      USING (SELECT o.tenant_id, o.submission_id
               FROM execreport.report_submissions AS o
-             WHERE o.created_at < _expire_submissions.now - current_setting('execreport.submission_retention')::interval
+             WHERE o.created_at < _expire_submissions.now - execreport._setting('submission_retention') * interval '1 s'
                AND NOT EXISTS (SELECT FROM execreport.report_data_collections AS c
                                 WHERE c.tenant_id = o.tenant_id AND c.collection_id = o.collection_id
                                   AND c.status IN ('pending', 'in_progress'))

@@ -12,11 +12,13 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "commands/async.h"
+#include "utils/builtins.h"
 
 #include "worker.h"
 
 PG_FUNCTION_INFO_V1(er_system_identifier);
 PG_FUNCTION_INFO_V1(er_ring_bell);
+PG_FUNCTION_INFO_V1(er_setting);
 
 Datum
 er_system_identifier(PG_FUNCTION_ARGS)
@@ -41,4 +43,13 @@ void
 er_notify_bell(void)
 {
 	Async_Notify(ER_EVENT_CHANNEL, "");
+}
+
+/* current_setting() knows our settings only when the library is loaded already. */
+Datum
+er_setting(PG_FUNCTION_ARGS)
+{
+	char	   *name = psprintf("execreport.%s", text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	PG_RETURN_INT32(pg_strtoint32(GetConfigOption(name, false, false)));
 }

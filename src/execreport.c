@@ -151,7 +151,7 @@ _PG_init(void)
 							   "The databases whose tick() the background worker calls.",
 							   "A list of names. It takes effect where the library is in shared_preload_libraries.",
 							   &er_worker_databases, "",
-							   PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+							   PGC_SIGHUP, GUC_LIST_INPUT, er_check_databases, NULL, NULL);
 	DefineCustomIntVariable("execreport.naptime",
 							"How long the background worker waits between two ticks.",
 							NULL, &er_worker_naptime, 10, 1, 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);

@@ -107,6 +107,17 @@ static void wait_for(long milliseconds);
 PGDLLEXPORT void er_launcher_main(Datum arg);
 PGDLLEXPORT void er_worker_main(Datum arg);
 
+bool
+er_check_databases(char **newval, void **extra, GucSource source)
+{
+	List	   *names;
+
+	if (SplitIdentifierString(pstrdup(*newval), ',', &names))
+		return true;
+	GUC_check_errdetail("It is a list of names with commas between them, in double quotes where a name is not in lower case.");
+	return false;
+}
+
 /* Called by _PG_init when the library is preloaded. */
 void
 er_worker_init(void)
@@ -285,10 +296,7 @@ listed_databases(void)
 		return NIL;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	if (!SplitIdentifierString(pstrdup(er_worker_databases), ',', &names))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("execreport.databases is not a list of names: \"%s\"", er_worker_databases)));
+	(void) SplitIdentifierString(pstrdup(er_worker_databases), ',', &names);	/* checked when it was set */
 	rel = table_open(DatabaseRelationId, AccessShareLock);
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))

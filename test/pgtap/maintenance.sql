@@ -14,7 +14,7 @@ SELECT plan(41);
 -- What operates the system goes on. A new function that runs with the owner's rights belongs here, or it refuses.
 CREATE TEMP TABLE operating (name text PRIMARY KEY);
 INSERT INTO operating VALUES
-    ('set_maintenance'), ('create_tenant'), ('delete_tenant'), ('grant_access'), ('revoke_access'),
+    ('set_maintenance'), ('create_tenant'), ('delete_tenant'), ('grant_access'), ('revoke_access'), ('refresh_access'),
     ('update_flags'), ('update_user_flags'), ('set_kill_switch'),
     ('claim_notifications'), ('notification_sent'), ('notification_failed'), ('redrive_notifications'),
     -- workers finish what they have

@@ -38,7 +38,7 @@ $node->safe_psql('source', q{
 	SELECT execreport.create_tenant(3), execreport.set_maintenance(true, 'moving', 3);
 	SELECT execreport._notify(0, '#engineering', 'dumped', 'info', '{"a": 1}', 'dumped');
 	SELECT execreport._emit(2, 'test', 'dumped', 'old'), execreport._emit(2, 'test', 'dumped', 'kept');
-	UPDATE execreport.events SET created_at = created_at - interval '10 days' WHERE key = 'old';
+	UPDATE execreport.events SET created_at = '2025-01-01' WHERE key = 'old';
 	SELECT execreport.update_flags(1, '{"import_generation": true}', 'test');
 	WITH asked AS (SELECT execreport.request_generation('Plan A') AS id)
 	SELECT execreport.append_generation_chunk(id, 1, '{"scenario_metadata": {"name": "Plan A"}, "capabilities": [{"id": "CAP-1", "name": "Gestión",
@@ -47,7 +47,7 @@ $node->safe_psql('source', q{
 	UPDATE execreport._scenarios SET accepted_prompt = NULL;
 	SELECT execreport.backfill_accepted_prompts(true);
 });
-$node->safe_psql('source', 'SET client_min_messages = error; CALL execreport.tick()');
+$node->safe_psql('source', q{SET client_min_messages = error; CALL execreport.tick('2026-01-03')});
 
 # the rows of every table of ours, as one digest each
 my $tables = q{SELECT c.relname FROM pg_extension AS e JOIN pg_class AS c ON c.oid = ANY (e.extconfig)

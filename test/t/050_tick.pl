@@ -40,6 +40,7 @@ my $worker = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'execreport
 # it commits while the test wants it to.
 $node->safe_psql('postgres', 'CREATE DATABASE served');
 $node->safe_psql('served', q{
+BEGIN;
 CREATE EXTENSION execreport;
 CREATE FUNCTION stand_in(name text, definition text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -80,6 +81,7 @@ BEGIN
 END $$;
 SELECT tenant_id FROM execreport.create_tenant(569);
 CREATE TABLE workflow AS SELECT execreport.create_workflow('tick') AS id;
+COMMIT;
 });
 my @steps = qw(health guards flag_changes rollouts schedules leases notifications digest generations expire_events expire_notifications expire_submissions);
 
