@@ -633,25 +633,25 @@ COMMENT ON FUNCTION execreport._waiting_tree(integer, uuid) IS
 CREATE FUNCTION execreport.scenario_document(id uuid) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    WITH skills AS (
+    WITH skills AS MATERIALIZED (
         SELECT k.competency_id, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', k.id, 'externalId', k.external_id, 'name', k.name,
                    'status', k.status, 'category', k.category, 'requiredLevel', k.required_level, 'weight', k.weight,
                    'maturity', k.maturity) ORDER BY k.id) AS list
           FROM execreport.skills AS k WHERE k.scenario_id = scenario_document.id GROUP BY k.competency_id),
-    competencies AS (
+    competencies AS MATERIALIZED (
         SELECT c.capability_id, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', c.id, 'externalId', c.external_id, 'name', c.name,
                    'description', c.description, 'status', c.status, 'requiredLevel', c.required_level, 'weight', c.weight,
                    'priority', c.priority, 'isRequired', c.is_required, 'skills', coalesce(k.list, '[]')) ORDER BY c.id) AS list
           FROM execreport.competencies AS c LEFT JOIN skills AS k ON k.competency_id = c.id
          WHERE c.scenario_id = scenario_document.id GROUP BY c.capability_id),
-    capabilities AS (
+    capabilities AS MATERIALIZED (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', c.id, 'externalId', c.external_id, 'name', c.name,
                    'description', c.description, 'status', c.status, 'strategicRole', c.strategic_role,
                    'strategicWeight', c.strategic_weight, 'priority', c.priority, 'requiredLevel', c.required_level,
                    'isCritical', c.is_critical, 'maturity', c.maturity, 'competencies', coalesce(k.list, '[]')) ORDER BY c.id) AS list
           FROM execreport.capabilities AS c LEFT JOIN competencies AS k ON k.capability_id = c.id
          WHERE c.scenario_id = scenario_document.id),
-    roles AS (
+    roles AS MATERIALIZED (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', r.id, 'externalId', r.external_id, 'name', r.name,
                    'description', r.description, 'status', r.status, 'estimatedFte', r.estimated_fte,
                    'humanPercentage', r.human_percentage, 'syntheticPercentage', r.synthetic_percentage, 'strategy', r.strategy,
@@ -659,7 +659,7 @@ BEGIN ATOMIC
                        SELECT pg_catalog.jsonb_agg(k.competency_id ORDER BY k.competency_id) FROM execreport.role_competencies AS k
                         WHERE k.tenant_id = r.tenant_id AND k.scenario_id = r.scenario_id AND k.role_id = r.id), '[]')) ORDER BY r.id) AS list
           FROM execreport.roles AS r WHERE r.scenario_id = scenario_document.id),
-    incubated AS (
+    incubated AS MATERIALIZED (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('type', l.type, 'id', l.id, 'name', l.name, 'description', l.description,
                    'discoveredAt', execreport._instant_text(l.discovered_at), 'similarities', l.similarities)
                    ORDER BY execreport._type_order(l.type), l.id) AS list
