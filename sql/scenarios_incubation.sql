@@ -295,12 +295,16 @@ CREATE FUNCTION execreport.promote(items jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'viewer');
+    wanted uuid[];
+    types text[];
     scenarios uuid[];
     kind text;
     done uuid[] := '{}';
     results jsonb;
 BEGIN
-    SELECT coalesce(array_agg(DISTINCT i.scenario_id ORDER BY i.scenario_id) FILTER (WHERE i.scenario_id IS NOT NULL), '{}') INTO scenarios
+    SELECT coalesce(array_agg(i.id), '{}'), coalesce(array_agg(i.type), '{}'),
+           coalesce(array_agg(DISTINCT i.scenario_id) FILTER (WHERE i.scenario_id IS NOT NULL), '{}')
+      INTO wanted, types, scenarios
       FROM execreport._incubation_items(tenant, promote.items) AS i;
     IF NOT execreport._may_decide(tenant, scenarios) THEN
         RETURN execreport._refuse_items(tenant, 'promote', promote.items);
@@ -310,7 +314,7 @@ BEGIN
 
     FOREACH kind IN ARRAY ARRAY['capability', 'competency', 'skill', 'role'] LOOP
         done := done || execreport._promote(tenant, kind,
-            ARRAY(SELECT i.id FROM execreport._incubation_items(tenant, promote.items) AS i WHERE i.type = kind), NULL);
+            ARRAY(SELECT w.id FROM unnest(wanted, types) AS w (id, type) WHERE w.type = kind), NULL);
     END LOOP;
     SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('type', i.type, 'id', i.id, 'name', i.name, 'result', r.result,
                'code', r.code, 'reason', CASE r.code WHEN 'not_found' THEN format('the tenant has no such %s', i.type)
@@ -409,6 +413,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'viewer');
     wanted uuid[];
+    types text[];
     origins uuid[];         -- of each, the scenario that discovered it
     scenarios uuid[];
     kind text;
@@ -419,9 +424,9 @@ DECLARE
     kept uuid[];            -- rejected, but others hang on them
     results jsonb;
 BEGIN
-    SELECT coalesce(array_agg(i.id), '{}'), coalesce(array_agg(i.scenario_id), '{}'),
+    SELECT coalesce(array_agg(i.id), '{}'), coalesce(array_agg(i.type), '{}'), coalesce(array_agg(i.scenario_id), '{}'),
            coalesce(array_agg(DISTINCT i.scenario_id) FILTER (WHERE i.scenario_id IS NOT NULL), '{}')
-      INTO wanted, origins, scenarios
+      INTO wanted, types, origins, scenarios
       FROM execreport._incubation_items(tenant, reject.items) AS i;
     IF NOT execreport._may_decide(tenant, scenarios) THEN
         RETURN execreport._refuse_items(tenant, 'reject', reject.items);
@@ -437,7 +442,7 @@ BEGIN
         EXECUTE format('SELECT array_agg(l.id) FROM (SELECT e.id FROM execreport.%I AS e
                          WHERE e.tenant_id = $1 AND e.id = ANY ($2) AND e.status = ''in_incubation'' ORDER BY e.name_key FOR UPDATE) AS l',
                        execreport._table_of(kind))
-           INTO locked USING tenant, ARRAY(SELECT i.id FROM execreport._incubation_items(tenant, reject.items) AS i WHERE i.type = kind);
+           INTO locked USING tenant, ARRAY(SELECT w.id FROM unnest(wanted, types) AS w (id, type) WHERE w.type = kind);
         waiting := waiting || locked;
     END LOOP;
 
