@@ -18,7 +18,7 @@ SQL_PARTS = schema \
 	configurations exec_reports master_reports \
 	workflows \
 	backfill backfill_queue schedules \
-	scenarios scenarios_accept scenarios_incubation scenarios_backfill \
+	scenarios scenarios_generations scenarios_accept scenarios_incubation scenarios_backfill \
 	report_builder report_builder_plan report_builder_submit \
 	maintenance \
 	help

@@ -286,8 +286,9 @@ CREATE FUNCTION execreport._import_level(tenant integer, scenario uuid, catalogu
     descriptions text[], OUT ids uuid[], OUT created integer, OUT updated integer)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    added integer;
-    gone  integer;
+    wanted integer := (SELECT count(DISTINCT k COLLATE "C") FROM unnest(keys) AS k);
+    added  integer;
+    gone   integer;
 BEGIN
     -- what was rejected once and is proposed again comes back into incubation; everything else that is there stays as it is
     EXECUTE format($query$
@@ -309,11 +310,13 @@ BEGIN
         GET DIAGNOSTICS added = ROW_COUNT;
         created := created + added;
         -- what was there must not go before it is linked
-        EXECUTE format($query$
-            SELECT FROM %1$s AS e
-             WHERE e.tenant_id = $1 AND e.discovered_in IS DISTINCT FROM $2 AND e.name_key IN (SELECT k FROM unnest($3) AS k)
-             ORDER BY e.name_key FOR KEY SHARE $query$, catalogue)
-          USING tenant, scenario, keys;
+        IF created < wanted THEN
+            EXECUTE format($query$
+                SELECT FROM %1$s AS e
+                 WHERE e.tenant_id = $1 AND e.discovered_in IS DISTINCT FROM $2 AND e.name_key IN (SELECT k FROM unnest($3) AS k)
+                 ORDER BY e.name_key FOR KEY SHARE $query$, catalogue)
+              USING tenant, scenario, keys;
+        END IF;
         EXECUTE format($query$
             SELECT array_agg(e.id ORDER BY u.n), count(*) FILTER (WHERE u.key IS NOT NULL AND e.id IS NULL)
               FROM unnest($2) WITH ORDINALITY AS u (key, n)
@@ -346,13 +349,13 @@ DECLARE
     competency_external text[];
     unresolved jsonb;
 BEGIN
-    -- the mentions of a kind, as arrays: one pass over the document each
-    SELECT array_agg(t.name ORDER BY t.n) AS names, array_agg(execreport._name_key(t.name) ORDER BY t.n) AS keys,
-           array_agg(t.description ORDER BY t.n) AS descriptions, array_agg(t.external_id ORDER BY t.n) AS external_ids,
-           array_agg(t.required_level ORDER BY t.n) AS levels, count(*)::integer AS mentions
+    -- the mentions of a kind, as arrays in the order of the document: one pass over it each
+    SELECT array_agg(t.name) AS names, array_agg(execreport._name_key(t.name)) AS keys,
+           array_agg(t.description) AS descriptions, array_agg(t.external_id) AS external_ids,
+           array_agg(t.required_level) AS levels, count(*)::integer AS mentions
       INTO item
       FROM (SELECT i.n, f.* FROM jsonb_array_elements(execreport._json_array(document -> 'capabilities')) WITH ORDINALITY AS i (item, n),
-                   execreport._entity_fields(i.item) AS f) AS t;
+                   execreport._entity_fields(i.item) AS f ORDER BY i.n) AS t;
     level := execreport._import_level(tenant, scenario, 'execreport._capabilities', item.names, item.keys, item.descriptions);
     INSERT INTO execreport.scenario_capabilities (tenant_id, scenario_id, capability_id, external_id, required_level)
     SELECT DISTINCT ON (u.id) tenant, scenario, u.id, u.external_id, u.level
@@ -364,14 +367,14 @@ BEGIN
     report := report || jsonb_build_object('capabilities', execreport._level_report(item.mentions, links, level.created, level.updated));
     capability_ids := level.ids;
 
-    SELECT array_agg(t.name ORDER BY t.n) AS names, array_agg(execreport._name_key(t.name) ORDER BY t.n) AS keys,
-           array_agg(t.description ORDER BY t.n) AS descriptions, array_agg(t.external_id ORDER BY t.n) AS external_ids,
-           array_agg(t.required_level ORDER BY t.n) AS levels, array_agg(t.parent ORDER BY t.n) AS parents, count(*)::integer AS mentions
+    SELECT array_agg(t.name) AS names, array_agg(execreport._name_key(t.name)) AS keys,
+           array_agg(t.description) AS descriptions, array_agg(t.external_id) AS external_ids,
+           array_agg(t.required_level) AS levels, array_agg(t.parent) AS parents, count(*)::integer AS mentions
       INTO item
       FROM (SELECT row_number() OVER (ORDER BY p.n, i.n) AS n, p.n AS parent, f.*
               FROM jsonb_array_elements(execreport._json_array(document -> 'capabilities')) WITH ORDINALITY AS p (item, n),
                    jsonb_array_elements(execreport._json_array(p.item -> 'competencies')) WITH ORDINALITY AS i (item, n),
-                   execreport._entity_fields(i.item) AS f) AS t;
+                   execreport._entity_fields(i.item) AS f ORDER BY 1) AS t;
     level := execreport._import_level(tenant, scenario, 'execreport._competencies', item.names, item.keys, item.descriptions);
     INSERT INTO execreport.capability_competencies (tenant_id, scenario_id, capability_id, competency_id, external_id, required_level)
     SELECT DISTINCT ON (c.id, u.id) tenant, scenario, c.id, u.id, u.external_id, u.level
@@ -386,16 +389,16 @@ BEGIN
     competency_keys := item.keys;
     competency_external := item.external_ids;
 
-    SELECT array_agg(t.name ORDER BY t.n) AS names, array_agg(execreport._name_key(t.name) ORDER BY t.n) AS keys,
-           array_agg(t.description ORDER BY t.n) AS descriptions, array_agg(t.external_id ORDER BY t.n) AS external_ids,
-           array_agg(t.required_level ORDER BY t.n) AS levels, array_agg(t.parent ORDER BY t.n) AS parents, count(*)::integer AS mentions
+    SELECT array_agg(t.name) AS names, array_agg(execreport._name_key(t.name)) AS keys,
+           array_agg(t.description) AS descriptions, array_agg(t.external_id) AS external_ids,
+           array_agg(t.required_level) AS levels, array_agg(t.parent) AS parents, count(*)::integer AS mentions
       INTO item
       FROM (SELECT row_number() OVER (ORDER BY p.n, i.n) AS n, p.n AS parent, f.*
               FROM (SELECT row_number() OVER (ORDER BY c.n, k.n) AS n, k.item
                       FROM jsonb_array_elements(execreport._json_array(document -> 'capabilities')) WITH ORDINALITY AS c (item, n),
                            jsonb_array_elements(execreport._json_array(c.item -> 'competencies')) WITH ORDINALITY AS k (item, n)) AS p,
                    jsonb_array_elements(execreport._json_array(p.item -> 'skills')) WITH ORDINALITY AS i (item, n),
-                   execreport._entity_fields(i.item) AS f) AS t;
+                   execreport._entity_fields(i.item) AS f ORDER BY 1) AS t;
     level := execreport._import_level(tenant, scenario, 'execreport._skills', item.names, item.keys, item.descriptions);
     INSERT INTO execreport.competency_skills (tenant_id, scenario_id, competency_id, skill_id, external_id, required_level)
     SELECT DISTINCT ON (c.id, u.id) tenant, scenario, c.id, u.id, u.external_id, u.level
@@ -407,14 +410,14 @@ BEGIN
     GET DIAGNOSTICS links = ROW_COUNT;
     report := report || jsonb_build_object('skills', execreport._level_report(item.mentions, links, level.created, level.updated));
 
-    SELECT array_agg(t.name ORDER BY t.n) AS names, array_agg(execreport._name_key(t.name) ORDER BY t.n) AS keys,
-           array_agg(t.description ORDER BY t.n) AS descriptions, array_agg(t.external_id ORDER BY t.n) AS external_ids,
-           array_agg(t.item ORDER BY t.n) AS items, count(*)::integer AS mentions
+    SELECT array_agg(t.name) AS names, array_agg(execreport._name_key(t.name)) AS keys,
+           array_agg(t.description) AS descriptions, array_agg(t.external_id) AS external_ids,
+           array_agg(t.item) AS items, count(*)::integer AS mentions
       INTO item
       FROM (SELECT row_number() OVER (ORDER BY k.n, i.n) AS n, i.item, f.*
               FROM (VALUES ('suggested_roles', 1), ('roles', 2)) AS k (key, n),
                    jsonb_array_elements(execreport._json_array(document -> k.key)) WITH ORDINALITY AS i (item, n),
-                   execreport._entity_fields(i.item) AS f) AS t;
+                   execreport._entity_fields(i.item) AS f ORDER BY 1) AS t;
     level := execreport._import_level(tenant, scenario, 'execreport._roles', item.names, item.keys, item.descriptions);
     INSERT INTO execreport.scenario_roles (tenant_id, scenario_id, role_id, external_id, estimated_fte, human_percentage,
                                            synthetic_percentage, strategy, justification, archetype)
@@ -461,8 +464,9 @@ COMMENT ON FUNCTION execreport._import_scenario(integer, uuid, jsonb) IS
 {capabilities: {created, linked, updated, skipped}, competencies, skills, roles: the same, keyCompetencies: {linked, skipped,
 unresolved}}. Takes also what was never judged: what has no usable name is skipped, a level outside 1 to 5 is clamped.';
 
-CREATE FUNCTION execreport._entity_fields(item jsonb, OUT name text, OUT description text, OUT external_id text, OUT required_level integer)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION execreport._entity_fields(item jsonb)
+RETURNS TABLE (name text, description text, external_id text, required_level integer)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
     SELECT execreport._name_text(CASE pg_catalog.jsonb_typeof(_entity_fields.item)
                                      WHEN 'string' THEN _entity_fields.item #>> '{}'

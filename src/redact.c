@@ -6,14 +6,17 @@
  *	[card]		13 to 19 digits, also in groups, whose check digit (Luhn) is right, or four groups of four
  *	[ssn]		123-45-6789
  *	[phone]		+ and 8 to 15 digits, or 9 to 15 digits, also in groups; but no date, no list of years
- *	[token]		what follows Bearer; a word of 20 characters or more of letters and digits mixed; a JSON Web Token
+ *	[token]		what follows Bearer
+ *	[token-1f3a9c]	a word of 20 characters or more of letters and digits mixed; a JSON Web Token. It may just as well be an id that
+ *				something else refers to: the same word is the same mark everywhere, another word another.
  *	[key]		what follows api_key, apikey, token, secret or password and = or :; words that begin as keys do (sk-, ghp_, AKIA)
  *
  * UUIDs, hyphenated names and plain words stay. One pass, no regular expressions: an answer may have megabytes. In
- * documents only strings change, and the string under a key such as api_key is taken out whole.
+ * documents only strings change; the string under a key such as api_key is taken out whole, and ids stay.
  */
 #include "compat.h"
 
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -40,6 +43,7 @@ static int	email_at(const char *text, int at, int len, StringInfo out);
 static int	digits_at(const char *text, int at, int len, StringInfo out);
 static int	key_at(const char *text, int at, int len, StringInfo out);
 static bool is_secret_name(const char *name, int len);
+static bool is_id_name(const char *name, int len);
 static bool looks_random(const char *word, int len);
 static bool passes_luhn(const char *digits, int count);
 static void redact_container(JsonbParseState **state, JsonbContainer *from, JsonbValue **result);
@@ -288,7 +292,7 @@ key_at(const char *text, int at, int len, StringInfo out)
 	}
 	if (!random && !web_token)
 		return -1;
-	appendStringInfoString(out, "[token]");
+	appendStringInfo(out, "[token-%06x]", hash_bytes((const unsigned char *) text + at, end - at) & 0xFFFFFF);
 	return end;
 }
 
@@ -309,6 +313,18 @@ is_secret_name(const char *name, int len)
 	small[n] = '\0';
 	for (int i = 0; i < lengthof(secret_names); i++)
 		if (strcmp(small, secret_names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Members whose strings are ids */
+static bool
+is_id_name(const char *name, int len)
+{
+	static const char *const names[] = {"id", "key_competencies", "keyCompetencies", "competencias_clave"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (len == strlen(names[i]) && memcmp(name, names[i], len) == 0)
 			return true;
 	return false;
 }
@@ -350,13 +366,19 @@ redact_container(JsonbParseState **state, JsonbContainer *from, JsonbValue **res
 	JsonbIteratorToken token;
 	JsonbValue	v;
 	bool		secret = false;
+	bool		id = false;
 	bool		scalar = JsonContainerIsScalar(from);
 
 	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (token == WJB_KEY)
+		{
 			secret = is_secret_name(v.val.string.val, v.val.string.len);
+			id = is_id_name(v.val.string.val, v.val.string.len);
+		}
+		else if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
+			id = false;
 		else if ((token == WJB_VALUE || token == WJB_ELEM) && v.type == jbvString)
 		{
 			if (secret && token == WJB_VALUE && v.val.string.len >= 6)
@@ -364,7 +386,7 @@ redact_container(JsonbParseState **state, JsonbContainer *from, JsonbValue **res
 				v.val.string.val = "[key]";
 				v.val.string.len = strlen("[key]");
 			}
-			else
+			else if (!id)
 				redact_value(&v);
 		}
 		if (token == WJB_BEGIN_ARRAY && scalar)

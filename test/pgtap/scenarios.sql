@@ -3,7 +3,7 @@
 \set gestion `cat test/data/scenario_gestion.json`
 \set wrapped `cat test/data/scenario_wrapped.json`
 BEGIN;
-SELECT plan(135);
+SELECT plan(142);
 SELECT count(execreport.create_tenant(t)) FROM unnest('{600,602}'::int[]) AS t \gset
 CREATE ROLE er_sc_app; CREATE ROLE er_sc_editor; CREATE ROLE er_sc_viewer; CREATE ROLE er_sc_operator; CREATE ROLE er_sc_admin; CREATE ROLE er_sc_other;
 SELECT count(execreport.grant_access(('er_sc_' || r.role)::name, r.tenant, r.persona)) FROM (VALUES ('app', 600, 'editor'), ('editor', 600, 'editor'),
@@ -14,6 +14,11 @@ SET LOCAL search_path = execreport, public;
 
 CREATE FUNCTION pg_temp.level(created int, linked int, updated int, skipped int) RETURNS jsonb LANGUAGE sql AS
 $$ SELECT jsonb_build_object('created', created, 'linked', linked, 'updated', updated, 'skipped', skipped) $$;
+
+CREATE FUNCTION pg_temp.counted(result text) RETURNS double precision LANGUAGE sql AS
+$$ SELECT execreport._metric_delta(600, 'scenario_imports_total', jsonb_build_object('result', result), now() - interval '1 hour', now() + interval '1 hour') $$;
+CREATE TEMP TABLE counts AS SELECT r.result, r.n, pg_temp.counted(r.result) AS before
+  FROM (VALUES ('success', 4::double precision), ('failed', 2), ('validation_failed', 2), ('validation_error', 1), ('skipped_feature_flag', 1)) AS r (result, n);
 
 -- names ---------------------------------------------------------------------------------------------------------------
 SELECT is(_name_key(a), _name_key(b), 'the same: ' || why)
@@ -28,7 +33,7 @@ SELECT is(_name_text(U&'  Gestio\0301n   de datos '), 'Gestión de datos', 'a st
 SELECT is(length(_name_key(repeat('ß', 255))), 510, 'the longest name');
 
 -- redaction -----------------------------------------------------------------------------------------------------------
-SELECT is(_redact(t.clear), t.redacted, 'redact: ' || t.clear)
+SELECT is(regexp_replace(_redact(t.clear), '-[0-9a-f]{6}\]', ']'), t.redacted, 'redact: ' || t.clear)
   FROM (VALUES ('Ask ana.maria+x@mail.example.co.uk.', 'Ask [email].'), ('call +34 612 345 678 now', 'call [phone] now'), ('(212) 555-0123', '[phone]'),
                ('tel. 612345678', 'tel. [phone]'), ('card 4111 1111 1111 1111', 'card [card]'), ('5555555555554444', '[card]'), ('4111 1111 1111 1112', '[card]'), ('no card: 4111111111111112', 'no card: 4111111111111112'),
                ('ssn 078-05-1120', 'ssn [ssn]'), ('Authorization: Bearer abcDEF123456789', 'Authorization: Bearer [key]'), ('send Bearer abc.DEF-123456', 'send Bearer [token]'),
@@ -39,6 +44,10 @@ SELECT is(_redact(t.clear), t.redacted, 'redact: ' || t.clear)
                ('the secret of success is: work', 'the secret of success is: work'), ('12 % of 3,000 people', '12 % of 3,000 people'), ('Facilitación', 'Facilitación')) AS t (clear, redacted);
 SELECT is(_redact_document('{"a": ["x@y.zz", 612345678, {"password": "hunter22", "n": null}], "tokens": 5}'),
           '{"a": ["[email]", 612345678, {"password": "[key]", "n": null}], "tokens": 5}', 'in documents strings alone change');
+SELECT is(_redact('0123456789abcdef0123456789abcdef') = _redact('0123456789abcdef0123456789abcdef'), true, 'the same word has the same mark');
+SELECT isnt(_redact('0123456789abcdef0123456789abcdef'), _redact('0123456789abcdef0123456789abcdee'), 'another word has another');
+SELECT is(_redact_document('[{"id": "0123456789abcdef0123456789abcdef", "key_competencies": ["0123456789abcdef0123456789abcde0"], "x": ["x@y.zz"]}, "x@y.zz"]'),
+          '[{"id": "0123456789abcdef0123456789abcdef", "key_competencies": ["0123456789abcdef0123456789abcde0"], "x": ["[email]"]}, "[email]"]', 'ids stay');
 SELECT is(_redact_document('"x@y.zz"'), '"[email]"', 'a document that is a string');
 
 -- the life of a generation --------------------------------------------------------------------------------------------
@@ -146,6 +155,12 @@ SELECT complete_generation(:'g2', :'gestion');
 SELECT is(validate_generation(:'g2'), '{"valid": true, "errors": []}', 'Spanish keys are read');
 SELECT is(accept_generation(:'g2') - 'scenarioId', '{"accepted": true, "imported": false, "report": null}', 'accepted without import');
 SELECT results_eq($$ SELECT status FROM scenarios WHERE name = 'Gestión del cambio 2027' $$, $$ VALUES ('draft') $$, 'the scenario is a draft');
+CREATE TRIGGER refuse BEFORE INSERT ON competency_skills FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.refuse();
+SELECT is(accept_generation(:'g2', true) ->> 'code', 'failed', 'its import fails later');
+DROP TRIGGER refuse ON competency_skills;
+SELECT results_eq(format($$ SELECT s.status, g.imported_at, a.scenario_id = s.id, (SELECT count(*) FROM execreport.capabilities AS c WHERE c.scenario_id = s.id) FROM execreport.scenarios AS s
+    JOIN execreport.scenario_generations AS g ON g.scenario_id = s.id JOIN execreport.import_audit AS a ON a.generation_id = g.id AND a.result = 'failed' WHERE g.id = %L $$, :'g2'),
+    $$ VALUES ('draft', NULL::timestamptz, true, 0::bigint) $$, 'the scenario is the draft that it was');
 SELECT accept_generation(:'g2', true) AS a2 \gset
 SELECT :'a2'::jsonb ->> 'scenarioId' AS s2 \gset
 SELECT is(:'a2'::jsonb -> 'report', jsonb_build_object('capabilities', pg_temp.level(1, 1, 0, 0), 'competencies', pg_temp.level(3, 0, 0, 0), 'skills', pg_temp.level(4, 1, 1, 0),
@@ -161,6 +176,9 @@ SELECT results_eq($$ SELECT count(DISTINCT id), count(DISTINCT scenario_id) FROM
 SELECT request_generation('Support') AS g3 \gset
 SELECT complete_generation(:'g3', :'wrapped');
 SELECT is(model, 'acme-large-2', 'the model is taken from the answer') FROM scenario_generations WHERE id = :'g3';
+UPDATE contracts SET name = 'gone' WHERE name = 'generated-scenario';
+SELECT is(accept_generation(:'g3', true) - 'errors', '{"accepted": false, "code": "validation_error"}', 'when the validator itself fails nothing is taken');
+UPDATE contracts SET name = 'generated-scenario' WHERE name = 'gone';
 SELECT accept_generation(:'g3', true) AS a3 \gset
 SELECT is(:'a3'::jsonb -> 'report', jsonb_build_object('capabilities', pg_temp.level(1, 0, 0, 0), 'competencies', pg_temp.level(1, 0, 0, 0), 'skills', pg_temp.level(2, 1, 0, 0),
     'roles', pg_temp.level(1, 0, 0, 0), 'keyCompetencies', '{"linked": 1, "skipped": 0, "unresolved": []}'::jsonb), 'the third sample');
@@ -234,8 +252,7 @@ SELECT is((SELECT accepted_prompt FROM scenarios WHERE source_generation_id = :'
 RESET ROLE;
 SELECT is((SELECT array_agg(action || ' ' || entity_id ORDER BY created_at, audit_id) FROM audit_logs WHERE entity_type = 'scenario' AND entity_id = :'s1'), ARRAY['accept ' || :'s1'], 'accepting is in the log of changes');
 
--- what came of the imports is counted
-SELECT is(coalesce(_metric_delta(600, 'scenario_imports_total', jsonb_build_object('result', r.result), now() - interval '1 hour', now() + interval '1 hour'), r.n), r.n, 'counted: ' || r.result)
-  FROM (VALUES ('success', 4::double precision), ('failed', 1), ('validation_failed', 2), ('skipped_feature_flag', 1)) AS r (result, n);
+-- what came of the imports is counted; without shared memory nobody knows
+SELECT is(coalesce(pg_temp.counted(c.result) - c.before, c.n), c.n, 'counted: ' || c.result) FROM counts AS c;
 SELECT * FROM finish();
 ROLLBACK;
