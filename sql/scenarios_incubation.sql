@@ -295,12 +295,16 @@ CREATE FUNCTION execreport.promote(items jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'viewer');
+    wanted uuid[];
+    types text[];
     scenarios uuid[];
     kind text;
     done uuid[] := '{}';
     results jsonb;
 BEGIN
-    SELECT coalesce(array_agg(DISTINCT i.scenario_id ORDER BY i.scenario_id) FILTER (WHERE i.scenario_id IS NOT NULL), '{}') INTO scenarios
+    SELECT coalesce(array_agg(i.id), '{}'), coalesce(array_agg(i.type), '{}'),
+           coalesce(array_agg(DISTINCT i.scenario_id) FILTER (WHERE i.scenario_id IS NOT NULL), '{}')
+      INTO wanted, types, scenarios
       FROM execreport._incubation_items(tenant, promote.items) AS i;
     IF NOT execreport._may_decide(tenant, scenarios) THEN
         RETURN execreport._refuse_items(tenant, 'promote', promote.items);
@@ -310,7 +314,7 @@ BEGIN
 
     FOREACH kind IN ARRAY ARRAY['capability', 'competency', 'skill', 'role'] LOOP
         done := done || execreport._promote(tenant, kind,
-            ARRAY(SELECT i.id FROM execreport._incubation_items(tenant, promote.items) AS i WHERE i.type = kind), NULL);
+            ARRAY(SELECT w.id FROM unnest(wanted, types) AS w (id, type) WHERE w.type = kind), NULL);
     END LOOP;
     SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('type', i.type, 'id', i.id, 'name', i.name, 'result', r.result,
                'code', r.code, 'reason', CASE r.code WHEN 'not_found' THEN format('the tenant has no such %s', i.type)
@@ -339,7 +343,7 @@ Example: SELECT execreport.promote(execreport.scenario_document(s.id) -> ''incub
 CREATE FUNCTION execreport._require_same_scenarios(tenant integer, items jsonb, scenarios uuid[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT FROM execreport._incubation_items(tenant, items) AS i WHERE i.scenario_id <> ALL (scenarios)) THEN
+    IF EXISTS (SELECT FROM execreport._incubation_items(tenant, items) AS i WHERE i.scenario_id IS NOT NULL AND i.scenario_id <> ALL (scenarios)) THEN
         RAISE EXCEPTION 'an import has brought one of the items back meanwhile'
             USING ERRCODE = '40001', HINT = 'Look at list_incubated() and try again.';
     END IF;
@@ -409,6 +413,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'viewer');
     wanted uuid[];
+    types text[];
     origins uuid[];         -- of each, the scenario that discovered it
     scenarios uuid[];
     kind text;
@@ -419,9 +424,9 @@ DECLARE
     kept uuid[];            -- rejected, but others hang on them
     results jsonb;
 BEGIN
-    SELECT coalesce(array_agg(i.id), '{}'), coalesce(array_agg(i.scenario_id), '{}'),
+    SELECT coalesce(array_agg(i.id), '{}'), coalesce(array_agg(i.type), '{}'), coalesce(array_agg(i.scenario_id), '{}'),
            coalesce(array_agg(DISTINCT i.scenario_id) FILTER (WHERE i.scenario_id IS NOT NULL), '{}')
-      INTO wanted, origins, scenarios
+      INTO wanted, types, origins, scenarios
       FROM execreport._incubation_items(tenant, reject.items) AS i;
     IF NOT execreport._may_decide(tenant, scenarios) THEN
         RETURN execreport._refuse_items(tenant, 'reject', reject.items);
@@ -437,7 +442,7 @@ BEGIN
         EXECUTE format('SELECT array_agg(l.id) FROM (SELECT e.id FROM execreport.%I AS e
                          WHERE e.tenant_id = $1 AND e.id = ANY ($2) AND e.status = ''in_incubation'' ORDER BY e.name_key FOR UPDATE) AS l',
                        execreport._table_of(kind))
-           INTO locked USING tenant, ARRAY(SELECT i.id FROM execreport._incubation_items(tenant, reject.items) AS i WHERE i.type = kind);
+           INTO locked USING tenant, ARRAY(SELECT w.id FROM unnest(wanted, types) AS w (id, type) WHERE w.type = kind);
         waiting := waiting || locked;
     END LOOP;
 
@@ -633,25 +638,25 @@ COMMENT ON FUNCTION execreport._waiting_tree(integer, uuid) IS
 CREATE FUNCTION execreport.scenario_document(id uuid) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    WITH skills AS (
+    WITH skills AS MATERIALIZED (
         SELECT k.competency_id, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', k.id, 'externalId', k.external_id, 'name', k.name,
                    'status', k.status, 'category', k.category, 'requiredLevel', k.required_level, 'weight', k.weight,
                    'maturity', k.maturity) ORDER BY k.id) AS list
           FROM execreport.skills AS k WHERE k.scenario_id = scenario_document.id GROUP BY k.competency_id),
-    competencies AS (
+    competencies AS MATERIALIZED (
         SELECT c.capability_id, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', c.id, 'externalId', c.external_id, 'name', c.name,
                    'description', c.description, 'status', c.status, 'requiredLevel', c.required_level, 'weight', c.weight,
                    'priority', c.priority, 'isRequired', c.is_required, 'skills', coalesce(k.list, '[]')) ORDER BY c.id) AS list
           FROM execreport.competencies AS c LEFT JOIN skills AS k ON k.competency_id = c.id
          WHERE c.scenario_id = scenario_document.id GROUP BY c.capability_id),
-    capabilities AS (
+    capabilities AS MATERIALIZED (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', c.id, 'externalId', c.external_id, 'name', c.name,
                    'description', c.description, 'status', c.status, 'strategicRole', c.strategic_role,
                    'strategicWeight', c.strategic_weight, 'priority', c.priority, 'requiredLevel', c.required_level,
                    'isCritical', c.is_critical, 'maturity', c.maturity, 'competencies', coalesce(k.list, '[]')) ORDER BY c.id) AS list
           FROM execreport.capabilities AS c LEFT JOIN competencies AS k ON k.capability_id = c.id
          WHERE c.scenario_id = scenario_document.id),
-    roles AS (
+    roles AS MATERIALIZED (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', r.id, 'externalId', r.external_id, 'name', r.name,
                    'description', r.description, 'status', r.status, 'estimatedFte', r.estimated_fte,
                    'humanPercentage', r.human_percentage, 'syntheticPercentage', r.synthetic_percentage, 'strategy', r.strategy,
@@ -659,7 +664,7 @@ BEGIN ATOMIC
                        SELECT pg_catalog.jsonb_agg(k.competency_id ORDER BY k.competency_id) FROM execreport.role_competencies AS k
                         WHERE k.tenant_id = r.tenant_id AND k.scenario_id = r.scenario_id AND k.role_id = r.id), '[]')) ORDER BY r.id) AS list
           FROM execreport.roles AS r WHERE r.scenario_id = scenario_document.id),
-    incubated AS (
+    incubated AS MATERIALIZED (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('type', l.type, 'id', l.id, 'name', l.name, 'description', l.description,
                    'discoveredAt', execreport._instant_text(l.discovered_at), 'similarities', l.similarities)
                    ORDER BY execreport._type_order(l.type), l.id) AS list

@@ -9,7 +9,8 @@
  * Two lists are not compared pair by pair. Sets A and B can be more alike than t only if |B| lies between t|A| and
  * |A|/t, and if they share one of the first |A| - ceil(t|A|) + 1 members of A and likewise of B, once both are sorted
  * by one order (prefix filter, Chaudhuri et al. 2006). That order is: rarest trigram of the second list first, so few
- * pairs are looked at.
+ * pairs are looked at. And where the first member that they share stands says how many they can share at most
+ * (positional filter, Xiao et al. 2008).
  */
 #include "compat.h"
 
@@ -36,6 +37,14 @@ typedef struct Name
 	uint32		unseen;			/* trigrams that no name of the other list has; they come first and are not stored */
 } NameSet;
 
+/* A name of the second list that has a trigram in its prefix. */
+typedef struct Posting
+{
+	uint32		number;
+	uint32		size;			/* trigrams of that name */
+	uint32		place;			/* of this one among them */
+} Posting;
+
 typedef struct Rank
 {
 	uint64		trigram;
@@ -55,7 +64,7 @@ static uint32 sort_unique(uint64 *values, uint32 count);
 static HTAB *rank_trigrams(const NameSet *names, uint32 count);
 static void use_ranks(NameSet *names, uint32 count, HTAB *ranks);
 static uint32 prefix_of(const NameSet *name, double threshold);
-static uint32 common(const NameSet *a, const NameSet *b);
+static uint32 common(const NameSet *a, const NameSet *b, double needed);
 static double ratio(const NameSet *a, const NameSet *b, uint32 shared);
 static void keep(Found *kept, uint32 *count, uint32 most, uint32 number, double similarity);
 static Tuplestorestate *begin_rows(FunctionCallInfo fcinfo);
@@ -74,7 +83,7 @@ er_name_similarity(PG_FUNCTION_ARGS)
 	NameSet		first = trigrams_of(&buffer, VARDATA_ANY(a), VARSIZE_ANY_EXHDR(a));
 	NameSet		second = trigrams_of(&buffer, VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b));
 
-	PG_RETURN_FLOAT8(ratio(&first, &second, common(&first, &second)));
+	PG_RETURN_FLOAT8(ratio(&first, &second, common(&first, &second, 0)));
 }
 
 /* _similar_names(names, others, threshold, most) */
@@ -92,8 +101,8 @@ er_similar_names(PG_FUNCTION_ARGS)
 			   *others;
 	HTAB	   *ranks;
 	uint32	   *starts,
-			   *postings,
 			   *seen;
+	Posting    *postings;
 
 	if (!(threshold >= 0.1 && threshold <= 1) || most < 1 || most > MAX_KEPT)
 		ereport(ERROR,
@@ -119,10 +128,10 @@ er_similar_names(PG_FUNCTION_ARGS)
 			starts[others[o].trigrams[i] + 2]++;
 	for (uint32 r = 0; r < rank_count; r++)
 		starts[r + 2] += starts[r + 1];
-	postings = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint32) * ((Size) starts[rank_count + 1] + 1));
+	postings = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Posting) * ((Size) starts[rank_count + 1] + 1));
 	for (uint32 o = 0; o < other_count; o++)
 		for (uint32 i = 0; i < prefix_of(&others[o], threshold); i++)
-			postings[starts[others[o].trigrams[i] + 1]++] = o;
+			postings[starts[others[o].trigrams[i] + 1]++] = (Posting) {o, others[o].count, i};
 
 	seen = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(uint32) * ((Size) other_count + 1),
 									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -140,17 +149,19 @@ er_similar_names(PG_FUNCTION_ARGS)
 
 			for (uint32 p = starts[name->trigrams[i]]; p < end; p++)
 			{
-				uint32		o = postings[p];
+				const Posting *posting = &postings[p];
+				double		needed = threshold / (1 + threshold) * (size + posting->size) - 1e-9;
+				uint32		o = posting->number;
 				double		similarity;
 
 				if ((p & 1023) == 0)
 					CHECK_FOR_INTERRUPTS();
+				if (Min(size - name->unseen - i, posting->size - posting->place) < needed)
+					continue;
 				if (seen[o] == n + 1)
 					continue;
 				seen[o] = n + 1;
-				if (others[o].count < threshold * size || size < threshold * others[o].count)
-					continue;
-				similarity = ratio(name, &others[o], common(name, &others[o]));
+				similarity = ratio(name, &others[o], common(name, &others[o], needed));
 				if (similarity > threshold)
 					keep(kept, &found, most, o, similarity);
 			}
@@ -314,8 +325,9 @@ prefix_of(const NameSet *name, double threshold)
 	return prefix <= name->unseen ? 0 : Min(prefix - name->unseen, name->count);
 }
 
+/* The number of trigrams that both have; some smaller number when it is less than needed. */
 static uint32
-common(const NameSet *a, const NameSet *b)
+common(const NameSet *a, const NameSet *b, double needed)
 {
 	uint32		i = 0,
 				j = 0,
@@ -326,9 +338,17 @@ common(const NameSet *a, const NameSet *b)
 		if (a->trigrams[i] == b->trigrams[j])
 			shared++, i++, j++;
 		else if (a->trigrams[i] < b->trigrams[j])
+		{
 			i++;
+			if (shared + a->count - i < needed)
+				break;
+		}
 		else
+		{
 			j++;
+			if (shared + b->count - j < needed)
+				break;
+		}
 	}
 	return shared;
 }

@@ -160,7 +160,7 @@ ROLLBACK;
 -- who works for no tenant cannot call at all, and the functions say nothing to them
 CREATE ROLE er_inc_nobody;
 SET ROLE er_inc_nobody;
-SELECT execreport.promote_all(:'data');
+SELECT execreport.promote_all('00000000-0000-0000-0000-000000000000');
 RESET ROLE;
 SELECT * FROM execreport.list_incubated(NULL);
 SELECT execreport.scenario_document(NULL);

@@ -53,6 +53,8 @@ $node->safe_psql('source', q{
 	SELECT count(*) FROM execreport.run_guards();
 	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test');
 	SELECT execreport.resume('execReportsEnabled', 'test', 2);
+	UPDATE execreport._scenarios SET accepted_prompt = NULL;
+	SELECT execreport.backfill_accepted_prompts(true);
 });
 $node->safe_psql('source', q{SET client_min_messages = error; CALL execreport.tick('2026-01-03')});
 
