@@ -10,7 +10,7 @@ import { compare, connect, heading, percentile, printSettings } from './harness.
 import { moduleOutput } from './data/documents.mjs'
 
 const rows = Number(process.env.ROWS ?? 6000)
-const document = JSON.stringify(moduleOutput(24, 1))
+const document = JSON.stringify(moduleOutput(22, 1))
 const client = await connect()
 const folder = mkdtempSync(join(tmpdir(), 'er-create-'))
 

@@ -136,6 +136,31 @@ COMMENT ON FUNCTION execreport.revoke_access(name, integer) IS
 schema. Audited. For superusers and the tenant''s admins; others get 42501.
 Example: SELECT execreport.revoke_access(''app'', 1);';
 
+CREATE FUNCTION execreport.refresh_access() RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    enrolled name;
+    roles    integer := 0;
+BEGIN
+    IF NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'only a superuser refreshes access' USING ERRCODE = '42501';
+    END IF;
+    LOCK TABLE execreport.tenant_members IN SHARE ROW EXCLUSIVE MODE;
+    FOR enrolled IN
+        SELECT DISTINCT m.role_name FROM execreport.tenant_members AS m JOIN pg_roles AS r ON r.rolname = m.role_name ORDER BY 1
+    LOOP
+        PERFORM execreport._grant_objects(enrolled);
+        roles := roles + 1;
+    END LOOP;
+    RETURN roles;
+END
+$$;
+COMMENT ON FUNCTION execreport.refresh_access() IS
+'Grants every enrolled role again what grant_access() grants: to be called after ALTER EXTENSION execreport UPDATE, whose new
+functions nobody but their owner may call, and after a restore into a cluster whose roles came later. Personas stay as they are.
+Returns the number of roles. For superusers; others get 42501.
+Example: SELECT execreport.refresh_access();';
+
 CREATE FUNCTION execreport._grant_objects(role name) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

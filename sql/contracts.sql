@@ -329,7 +329,8 @@ BEGIN
          WHERE m.tenant_id = tenant AND m.module_id = register_module.module_id
         RETURNING m.* INTO result;
     END IF;
-    PERFORM execreport._audit(tenant, 'register', 'module', result.module_id,
+    PERFORM execreport._announce_change('execreport.modules'),
+            execreport._audit(tenant, 'register', 'module', result.module_id,
         CASE WHEN earlier.module_id IS NOT NULL THEN jsonb_build_object('name', earlier.name, 'category', earlier.category,
                                                                         'outputContract', earlier.output_contract) END,
         jsonb_build_object('name', result.name, 'category', result.category, 'outputContract', result.output_contract));

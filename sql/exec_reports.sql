@@ -75,40 +75,39 @@ $$;
 COMMENT ON FUNCTION execreport._held_to(text, jsonb) IS
 'The output, when it is valid against the contract of its module; else error 22023.';
 
-CREATE FUNCTION execreport.create_exec_report(configuration_id integer, module_id text, output jsonb,
-    playbook_result jsonb DEFAULT NULL, context_version integer DEFAULT NULL, executed_at timestamptz DEFAULT now(),
-    id text DEFAULT NULL)
+CREATE FUNCTION execreport._create_exec_report(configuration_id integer, module_id text, output jsonb,
+    playbook_result jsonb, context_version integer, executed_at timestamptz, id text)
 RETURNS execreport.exec_reports
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tenant integer := execreport._require_persona('editor');
-    new_id text := coalesce(create_exec_report.id, 'exec-' || create_exec_report.module_id || '-' || execreport._uuid7());
-    moment timestamptz := coalesce(create_exec_report.executed_at, now());
+    new_id text := coalesce(_create_exec_report.id, 'exec-' || _create_exec_report.module_id || '-' || execreport._uuid7());
+    moment timestamptz := coalesce(_create_exec_report.executed_at, now());
     result execreport.exec_reports;
 BEGIN
     IF NOT execreport.is_flag_enabled(tenant, 'execReportsEnabled', execreport.current_user_id()) THEN
         PERFORM execreport._require_flag(tenant, 'execReportsEnabled', execreport.current_user_id());
     END IF;
-    IF execreport._exec_report_fits(create_exec_report.output, create_exec_report.playbook_result) IS NOT TRUE THEN
-        PERFORM execreport._refuse_exec_documents(create_exec_report.output, create_exec_report.playbook_result);
+    IF execreport._exec_report_fits(_create_exec_report.output, _create_exec_report.playbook_result) IS NOT TRUE THEN
+        PERFORM execreport._refuse_exec_documents(_create_exec_report.output, _create_exec_report.playbook_result);
     END IF;
-    IF (length(create_exec_report.module_id) BETWEEN 1 AND 100 AND length(new_id) BETWEEN 1 AND 200
+    IF (length(_create_exec_report.module_id) BETWEEN 1 AND 100 AND length(new_id) BETWEEN 1 AND 200
         AND moment >= '0001-01-01 00:00Z' AND moment < '10000-01-01 00:00Z') IS NOT TRUE THEN
-        PERFORM execreport._refuse_exec_report(create_exec_report.module_id, new_id, moment);
+        PERFORM execreport._refuse_exec_report(_create_exec_report.module_id, new_id, moment);
     END IF;
 
     -- KEY SHARE keeps the configuration from being deleted until we commit
     INSERT INTO execreport.exec_reports (tenant_id, id, configuration_id, module_id, context_version, context_hash,
         executed_at, output, playbook_result)
-    SELECT tenant, new_id, c.configuration_id, create_exec_report.module_id, c.context_version, c.context_hash, moment,
-           CASE WHEN m.output_contract IS NULL THEN create_exec_report.output
-                ELSE execreport._held_to(m.output_contract, create_exec_report.output) END,
-           nullif(create_exec_report.playbook_result, 'null')
+    SELECT tenant, new_id, c.configuration_id, _create_exec_report.module_id, c.context_version, c.context_hash, moment,
+           CASE WHEN m.output_contract IS NULL THEN _create_exec_report.output
+                ELSE execreport._held_to(m.output_contract, _create_exec_report.output) END,
+           nullif(_create_exec_report.playbook_result, 'null')
       FROM execreport.configurations AS c
-      LEFT JOIN execreport.modules AS m ON m.tenant_id = tenant AND m.module_id = create_exec_report.module_id
-     WHERE c.tenant_id = tenant AND c.configuration_id = create_exec_report.configuration_id
-       AND (create_exec_report.context_version IS NULL OR c.context_version = create_exec_report.context_version)
+      LEFT JOIN execreport.modules AS m ON m.tenant_id = tenant AND m.module_id = _create_exec_report.module_id
+     WHERE c.tenant_id = tenant AND c.configuration_id = _create_exec_report.configuration_id
+       AND (_create_exec_report.context_version IS NULL OR c.context_version = _create_exec_report.context_version)
        FOR KEY SHARE OF c
     ON CONFLICT (tenant_id, id) DO NOTHING
     RETURNING * INTO result;
@@ -120,9 +119,9 @@ BEGIN
     SELECT * INTO result FROM execreport.exec_reports AS r WHERE r.tenant_id = tenant AND r.id = new_id;
     IF FOUND THEN
         IF (result.configuration_id, result.module_id, result.output) IS NOT DISTINCT FROM
-               (create_exec_report.configuration_id, create_exec_report.module_id, create_exec_report.output)
-           AND result.playbook_result IS NOT DISTINCT FROM nullif(create_exec_report.playbook_result, 'null')
-           AND result.context_version = coalesce(create_exec_report.context_version, result.context_version)
+               (_create_exec_report.configuration_id, _create_exec_report.module_id, _create_exec_report.output)
+           AND result.playbook_result IS NOT DISTINCT FROM nullif(_create_exec_report.playbook_result, 'null')
+           AND result.context_version = coalesce(_create_exec_report.context_version, result.context_version)
            AND moment IN (result.executed_at, now()) THEN
             RETURN result;
         END IF;
@@ -132,23 +131,31 @@ BEGIN
 
     INSERT INTO execreport.exec_reports (tenant_id, id, configuration_id, module_id, context_version, context_hash,
         executed_at, output, playbook_result)
-    SELECT tenant, new_id, c.configuration_id, create_exec_report.module_id, v.context_version, v.context_hash, moment,
-           CASE WHEN m.output_contract IS NULL THEN create_exec_report.output
-                ELSE execreport._held_to(m.output_contract, create_exec_report.output) END,
-           nullif(create_exec_report.playbook_result, 'null')
+    SELECT tenant, new_id, c.configuration_id, _create_exec_report.module_id, v.context_version, v.context_hash, moment,
+           CASE WHEN m.output_contract IS NULL THEN _create_exec_report.output
+                ELSE execreport._held_to(m.output_contract, _create_exec_report.output) END,
+           nullif(_create_exec_report.playbook_result, 'null')
       FROM execreport.configurations AS c
       JOIN execreport.configuration_versions AS v USING (tenant_id, configuration_id)
-      LEFT JOIN execreport.modules AS m ON m.tenant_id = tenant AND m.module_id = create_exec_report.module_id
-     WHERE c.tenant_id = tenant AND c.configuration_id = create_exec_report.configuration_id
-       AND v.context_version = create_exec_report.context_version
+      LEFT JOIN execreport.modules AS m ON m.tenant_id = tenant AND m.module_id = _create_exec_report.module_id
+     WHERE c.tenant_id = tenant AND c.configuration_id = _create_exec_report.configuration_id
+       AND v.context_version = _create_exec_report.context_version
        FOR KEY SHARE OF c
     RETURNING * INTO result;
     IF NOT FOUND THEN
-        PERFORM execreport._require_configuration(tenant, create_exec_report.configuration_id, create_exec_report.context_version);
+        PERFORM execreport._require_configuration(tenant, _create_exec_report.configuration_id, _create_exec_report.context_version);
     END IF;
     RETURN result;
 END
 $$;
+COMMENT ON FUNCTION execreport._create_exec_report(integer, text, jsonb, jsonb, integer, timestamptz, text) IS
+'create_exec_report() for all cases: the public function does the everyday one itself, and hands every other over.';
+
+CREATE FUNCTION execreport.create_exec_report(configuration_id integer, module_id text, output jsonb,
+    playbook_result jsonb DEFAULT NULL, context_version integer DEFAULT NULL, executed_at timestamptz DEFAULT now(),
+    id text DEFAULT NULL)
+RETURNS execreport.exec_reports
+LANGUAGE c VOLATILE SECURITY DEFINER AS 'MODULE_PATHNAME', 'er_create_exec_report';
 COMMENT ON FUNCTION execreport.create_exec_report(integer, text, jsonb, jsonb, integer, timestamptz, text) IS
 'Stores what a module found, and returns the row.
 output: the module''s output, an object; playbook_result: an object, or NULL when the module has no playbook. They are held
@@ -234,7 +241,7 @@ COMMENT ON FUNCTION execreport.get_exec_report_by_id(text) IS
 Example: SELECT module_id, output FROM execreport.get_exec_report_by_id(''exec-keyword-gap-1'');';
 
 CREATE FUNCTION execreport._whole_playbook_result(playbook_result jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN playbook_result IS NULL THEN NULL
             WHEN pg_catalog.jsonb_typeof(playbook_result -> 'insights') = 'array'
              AND pg_catalog.jsonb_typeof(playbook_result -> 'recommendations') = 'array'

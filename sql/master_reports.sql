@@ -52,10 +52,10 @@ CREATE POLICY own_tenant ON execreport.master_reports
 SELECT pg_catalog.pg_extension_config_dump('execreport.master_reports', '');
 
 CREATE FUNCTION execreport._data_freshness(oldest timestamptz, as_of timestamptz) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN as_of - oldest < interval '24 hours' THEN 'fresh'
             WHEN as_of - oldest < interval '168 hours' THEN 'moderate'
-            ELSE 'stale' END;
+            WHEN as_of >= oldest THEN 'stale' END;
 COMMENT ON FUNCTION execreport._data_freshness(timestamptz, timestamptz) IS
 'How fresh a report is whose oldest part is of that age: below 24 hours fresh, below 168 hours moderate, else stale.';
 

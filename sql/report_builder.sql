@@ -79,7 +79,7 @@ END;
 COMMENT ON FUNCTION execreport._builder_keys() IS 'The members that a draft keeps; a request also has requestKey and draftId.';
 
 CREATE FUNCTION execreport._builder_error(code text, path text, message text, details jsonb DEFAULT '{}') RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT jsonb_build_object('code', _builder_error.code, 'message', _builder_error.message, 'path', _builder_error.path,
                               'details', coalesce(_builder_error.details, '{}'));
@@ -132,7 +132,7 @@ COMMENT ON FUNCTION execreport._builder_members(jsonb, text, text[]) IS
 keys that stand there in two spellings with different values}. path: put before the keys.';
 
 CREATE FUNCTION execreport._builder_whole(members jsonb, key text, path text, code text, lowest integer, highest integer) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE WHEN v.value IS NULL THEN '[]'
                 WHEN CASE WHEN jsonb_typeof(v.value) = 'number'

@@ -5,7 +5,7 @@
 -- faults are collected as {code, message, path, details}.
 
 CREATE FUNCTION execreport._builder_fault(code text, path text, message text, detail text, hint text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     -- the machines put the key first in their messages: lookback "unit" is unknown ..., schedule has no "time"
     SELECT execreport._builder_error(_builder_fault.code,
@@ -255,7 +255,7 @@ COMMENT ON FUNCTION execreport._builder_runs(jsonb, timestamptz) IS
 'The next five runs of scheduleConfig: {"runs": [{"runNumber", "runAt", "localTime"}], "errors"}.';
 
 CREATE FUNCTION execreport._builder_parameters(members jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH given AS (
         SELECT e.key, lower(replace(replace(e.key, '_', ''), '-', '')) AS name

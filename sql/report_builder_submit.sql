@@ -17,7 +17,7 @@ COMMENT ON FUNCTION execreport._builder_work(jsonb, timestamptz) IS
 'How much a plan has to collect and how long that takes; NULL when nothing.';
 
 CREATE FUNCTION execreport._builder_range(collect jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT jsonb_build_object('start', collect -> 'startDate', 'end', collect -> 'endDate', 'days', collect -> 'days') WHERE collect <> 'null';
 END;
@@ -106,7 +106,7 @@ Example: SELECT execreport.preview_schedule(''{"scheduleType": "backfill_with_sc
 "scheduleConfig": {"frequency": "daily", "time": "09:00", "timezone": "America/New_York"}}'') -> ''totalExecutions'';  -- 53';
 
 CREATE FUNCTION execreport._schedule_identity(config jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     -- two configurations with the same runs: spelling, defaults, and what another frequency would need do not matter
     WITH given AS (SELECT execreport._camel_case(e.key) AS key, e.value FROM jsonb_each(config) AS e WHERE e.value <> 'null')
@@ -122,7 +122,7 @@ END;
 COMMENT ON FUNCTION execreport._schedule_identity(jsonb) IS 'The same for every spelling of a schedule.';
 
 CREATE FUNCTION execreport._builder_run_parameters(document jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT jsonb_build_object('parameters', coalesce(document -> 'parameters', '{}'), 'lookbackConfig', coalesce(document -> 'lookbackConfig', '{}'),
                               'segmentationConfig', coalesce(document -> 'segmentationConfig', '{}'));

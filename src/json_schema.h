@@ -371,9 +371,17 @@ typedef struct ErJsErrors
 /* More errors than this are never collected, whatever the caller asks for. */
 #define ER_JS_MAX_ERRORS	100000
 
+/* Where a caller keeps the compiled form of one schema of its own; all zeros at first. */
+typedef struct ErJsKept
+{
+	ErJsSchema *schema;
+	uint64		evictions;
+} ErJsKept;
+
 /* json_schema_cache.c */
 extern ErJsSchema *er_js_schema_of_argument(FunctionCallInfo fcinfo, int argno);
 extern ErJsSchema *er_js_schema_of_jsonb(Jsonb *source);
+extern ErJsSchema *er_js_schema_kept(ErJsKept *kept, Jsonb *source);
 
 /* json_schema_compile.c */
 extern ErJsSchema *er_js_compile(Jsonb *source);

@@ -94,6 +94,19 @@ er_js_schema_of_jsonb(Jsonb *source)
 	return find_or_compile(source)->schema;
 }
 
+/* The same for a source that its owner holds on to and clears `kept` for when it changes. */
+ErJsSchema *
+er_js_schema_kept(ErJsKept *kept, Jsonb *source)
+{
+	if (kept->schema == NULL || kept->evictions != evictions)
+	{
+		kept->schema = NULL;
+		kept->schema = find_or_compile(source)->schema;
+		kept->evictions = evictions;
+	}
+	return kept->schema;
+}
+
 static Entry *
 find_or_compile(Jsonb *source)
 {

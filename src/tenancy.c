@@ -95,9 +95,15 @@ er_current_tenant_id(void)
 Datum
 er_current_user_id(PG_FUNCTION_ARGS)
 {
+	PG_RETURN_TEXT_P(er_current_user_text());
+}
+
+text *
+er_current_user_text(void)
+{
 	if (er_user_id != NULL && er_user_id[0] != '\0')
-		PG_RETURN_TEXT_P(cstring_to_text(er_user_id));
-	PG_RETURN_TEXT_P(cstring_to_text(role_name(caller())));
+		return cstring_to_text(er_user_id);
+	return cstring_to_text(role_name(caller()));
 }
 
 /* The current tenant, for a caller who has at least the given persona in it. */

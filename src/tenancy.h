@@ -18,6 +18,7 @@ typedef enum ErPersona
 } ErPersona;
 
 extern int32 er_current_tenant_id(void);
+extern text *er_current_user_text(void);
 extern void er_require_tenant_persona(int32 tenant_id, ErPersona minimum);
 
 #endif							/* ER_TENANCY_H */

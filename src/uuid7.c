@@ -19,6 +19,8 @@ Datum
 er_uuid7(PG_FUNCTION_ARGS)
 {
 	static uint64 last = 0;
+	static unsigned char pool[512];
+	static int	left = 0;
 	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
 	struct timespec now;
 	uint64		stamp;			/* milliseconds in the upper 52 bits, 1/4096 ms in the lower 12 */
@@ -30,10 +32,18 @@ er_uuid7(PG_FUNCTION_ARGS)
 		stamp = last + 1;
 	last = stamp;
 
-	if (!pg_strong_random(uuid->data + 8, 8))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
+	/* asking the generator costs far more than a byte of it */
+	if (left == 0)
+	{
+		if (!pg_strong_random(pool, sizeof(pool)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		left = sizeof(pool);
+	}
+	left -= 8;
+	memcpy(uuid->data + 8, pool + left, 8);
+	memset(pool + left, 0, 8);
 
 	for (int i = 0; i < 6; i++)
 		uuid->data[i] = (unsigned char) (stamp >> (12 + 8 * (5 - i)));

@@ -78,9 +78,9 @@ SELECT is_empty($$
 SELECT is_empty($$
     SELECT signature FROM our_functions AS f JOIN pg_language AS l ON l.oid = f.prolang
      WHERE prokind <> 'p'
-       AND (prosecdef OR lanname = 'plpgsql' OR (lanname = 'sql' AND prosqlbody IS NULL))
+       AND ((prosecdef AND lanname <> 'c') OR lanname = 'plpgsql' OR (lanname = 'sql' AND prosqlbody IS NULL))
        AND NOT coalesce(proconfig @> '{"search_path=pg_catalog, pg_temp"}', false) ORDER BY 1 $$,
-    'PL/pgSQL, SECURITY DEFINER and text-bodied SQL functions pin their search path');
+    'PL/pgSQL, SECURITY DEFINER and text-bodied SQL functions pin their search path; C qualifies every name');
 SELECT is_empty($$
     SELECT function FROM execreport.help() AS h WHERE description IS NULL OR function LIKE '\_%' $$,
     'help() lists public functions, each described');

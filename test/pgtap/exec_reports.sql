@@ -1,6 +1,6 @@
 -- Exec reports: malformed documents at every path, and that nothing of a refused one is stored.
 BEGIN;
-SELECT plan(16);
+SELECT plan(25);
 
 SELECT execreport.update_flags(1, '{"execReportsEnabled": true, "masterReportsEnabled": true, "consolidationEnabled": true, "councilSynthesisEnabled": true}') IS NULL AS nothing \gset
 SELECT configuration_id FROM execreport.save_configuration(1, '{"brand": {"name": "Acme"}}') \gset
@@ -108,5 +108,30 @@ SELECT is((SELECT count(*) FROM execreport._latest_exec_reports(1, 1, 1, now()) 
 SELECT is(pg_temp.outcome(jsonb_build_object('hasData', true, 'rawData', repeat('x', 100 * 1024 * 1024)), NULL), 'stored', '100 MB of text are stored');
 
 SELECT throws_ok($$ SELECT execreport.create_exec_report(1, 'm', '{"insights": [null]}') $$, '22023', 'output.insights[0]: value is of type null, must be object', 'null is no element');
+
+-- The everyday case is stored by a way of its own. With an id it goes the long way: both must store the same.
+CREATE TEMP TABLE pair AS
+SELECT n, (execreport.create_exec_report(:configuration_id, 'm' || n, output, playbook, version, at)).id AS short,
+       (execreport.create_exec_report(:configuration_id, 'm' || n, output, playbook, version, at, 'long-' || n)).id AS long
+  FROM (VALUES (1, '{"hasData": true}'::jsonb, NULL::jsonb, NULL::integer, timestamptz '2026-03-01 12:00Z'),
+               (2, '{}', 'null', 1, '0001-01-01 00:00Z'), (3, jsonb_build_object('insights', '[]'::jsonb, 'text', repeat('x', 5000)), '{"deprioritized": ["a"]}', NULL, NULL),
+               (4, '{"errors": []}', '{}', 1, '9999-12-31 23:59:59Z')) AS v (n, output, playbook, version, at);
+SELECT is((to_jsonb(a) - 'id'), (to_jsonb(b) - 'id'), 'the same row, case ' || n)
+  FROM pair JOIN execreport.exec_reports AS a ON a.id = short JOIN execreport.exec_reports AS b ON b.id = long
+ WHERE a.tenant_id = 1 AND b.tenant_id = 1 ORDER BY n;
+SELECT ok(bool_and(short ~ ('^exec-m' || n || '-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$')), 'ids of our own end in a UUIDv7') FROM pair;
+SELECT execreport.delete_exec_report('long-1', 'test') AS gone \gset
+SELECT is((SELECT array_agg(id) FROM execreport._latest_exec_reports(1, :configuration_id, 1, 'infinity') AS l, unnest(l.ids) AS id WHERE id LIKE 'exec-m1-%'),
+          (SELECT array_agg(short) FROM pair WHERE n = 1), 'the index of successful runs holds it');
+
+-- what one statement does is seen by its own later calls
+SELECT is((SELECT (execreport.create_exec_report(saved.configuration_id, 'm', '{}')).context_version
+             FROM execreport.save_configuration(:configuration_id + 1, '{"name": "new"}') AS saved), 1, 'a configuration made by the same statement');
+
+-- a table with triggers is left to SQL
+CREATE FUNCTION pg_temp.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pair (short) VALUES ('triggered ' || NEW.module_id); RETURN NEW; END $$;
+CREATE TRIGGER note AFTER INSERT ON execreport.exec_reports FOR EACH ROW EXECUTE FUNCTION pg_temp.note();
+SELECT lives_ok(format($$ SELECT execreport.create_exec_report(%s, 'watched', '{}') $$, :configuration_id), 'with a trigger');
+SELECT is((SELECT count(*) FROM pair WHERE short = 'triggered watched'), 1::bigint, 'the trigger fires');
 SELECT * FROM finish();
 ROLLBACK;

@@ -19,5 +19,14 @@ SET execreport.tenant_id = 161;
 SELECT execreport.update_flags(162, '{"reportsUiEnabled": true}') ->> 'reportsUiEnabled' AS other_tenant;
 RESET execreport.tenant_id;
 RESET ROLE;
+-- what came after the enrolment, or was taken away, is granted again
+REVOKE SELECT ON execreport.master_reports FROM er_access;
+SELECT has_table_privilege('er_access', 'execreport.master_reports', 'SELECT') AS before;
+SELECT execreport.refresh_access() > 0 AS refreshed;
+SELECT has_table_privilege('er_access', 'execreport.master_reports', 'SELECT') AS after,
+       has_table_privilege('er_access', 'execreport.master_reports', 'INSERT') AS writes;
+SET ROLE er_access;
+SELECT execreport.refresh_access();
+RESET ROLE;
 SELECT execreport.delete_tenant(161, 'test is over'), execreport.delete_tenant(162, 'test is over');
 DROP ROLE er_access;
