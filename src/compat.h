@@ -40,4 +40,17 @@ extern PGDLLEXPORT void _PG_init(void);
 #define er_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* Which indexes a new version of a row needs entries in: 16 tells those with summaries (BRIN) apart. */
+#if PG_VERSION_NUM >= 160000
+#define ErUpdateIndexes TU_UpdateIndexes
+#define ER_NO_INDEXES TU_None
+#define er_insert_index_tuples(target, slot, estate, indexes) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, (indexes) == TU_Summarizing)
+#else
+#define ErUpdateIndexes bool
+#define ER_NO_INDEXES false
+#define er_insert_index_tuples(target, slot, estate, indexes) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
+#endif
+
 #endif							/* ER_COMPAT_H */
