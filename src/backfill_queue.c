@@ -124,6 +124,9 @@ typedef struct Claim
 	bool		statement_lease;
 	pg_uuid_t	held;			/* collections up to this one are locked, if any is */
 	bool		holds;
+	bool		passed;			/* somebody else has locked a collection that may have something for us */
+	pg_uuid_t  *due;			/* such ones with leases to take back */
+	int			due_count;
 	TupleDesc	desc;
 	Tuplestorestate *leases;
 } Claim;
@@ -154,6 +157,7 @@ static void claim_one(Claim *claim, Datum collection_id);
 static void take_back_due(Claim *claim);
 static bool any_due(Queue *queue, Snapshot snapshot);
 static void claim_any(Claim *claim, bool waits);
+static bool is_due(Claim *claim, Datum collection_id);
 static void hold(Claim *claim, Datum collection_id);
 static bool claimable(Queue *queue, TupleTableSlot *collection);
 static void tend(Claim *claim, Datum collection_id);
@@ -318,6 +322,7 @@ take_back_due(Claim *claim)
 		LookupFuncName(list_make2(makeString("execreport"), makeString("_due_collections")), 2, types, false),
 		Int32GetDatum(queue->tenant), TimestampTzGetDatum(queue->at)));
 	deconstruct_array(ids, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &elements, NULL, &n);
+	claim->due = palloc(sizeof(pg_uuid_t) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -325,6 +330,11 @@ take_back_due(Claim *claim)
 		{
 			tend(claim, elements[i]);
 			hold(claim, elements[i]);
+		}
+		else
+		{
+			claim->due[claim->due_count++] = *DatumGetUUIDP(elements[i]);
+			claim->passed = true;
 		}
 	}
 }
@@ -355,7 +365,6 @@ claim_any(Claim *claim, bool waits)
 {
 	Queue	   *queue = &claim->queue;
 	int			wanted = claim->missing;
-	bool		passed = false;
 	Relation	index = open_index(queue->collections.rel, "report_data_collections_open_idx");
 	Snapshot	snapshot = fresh_snapshot();
 	TupleTableSlot *seen = MakeSingleTupleTableSlot(RelationGetDescr(queue->collections.rel), &TTSOpsHeapTuple);
@@ -369,9 +378,13 @@ claim_any(Claim *claim, bool waits)
 	while (claim->missing > 0 && (!waits || claim->missing == wanted) &&
 		   HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
+		bool		due;
+
 		CHECK_FOR_INTERRUPTS();
 		ExecStoreHeapTuple(tuple, seen, false);
-		if (!claimable(queue, seen))
+		slot_getallattrs(seen);
+		due = waits && is_due(claim, seen->tts_values[C_COLLECTION_ID]);
+		if (!due && !claimable(queue, seen))
 		{
 			/* what this transaction has claimed before is locked, too */
 			if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
@@ -380,9 +393,11 @@ claim_any(Claim *claim, bool waits)
 		}
 		if (!lock_row(&queue->collections, &tuple->t_self, snapshot, waits ? LockWaitBlock : LockWaitSkip))
 		{
-			passed = true;
+			claim->passed = true;
 			continue;
 		}
+		if (due)
+			tend(claim, seen->tts_values[C_COLLECTION_ID]);
 		if (!claimable(queue, queue->collections.stored) || !claim_from(claim))
 		{
 			/* locked in vain: it is no longer as the snapshot shows it */
@@ -394,8 +409,18 @@ claim_any(Claim *claim, bool waits)
 	UnregisterSnapshot(snapshot);
 	index_close(index, NoLock);
 
-	if (passed && !waits && claim->missing == wanted)
+	if (claim->passed && !waits && claim->missing == wanted)
 		claim_any(claim, true);
+}
+
+/* Are there leases to take back in this collection, which was locked by somebody else? */
+static bool
+is_due(Claim *claim, Datum collection_id)
+{
+	for (int i = 0; i < claim->due_count; i++)
+		if (memcmp(DatumGetUUIDP(collection_id), &claim->due[i], UUID_LEN) == 0)
+			return true;
+	return false;
 }
 
 /* We have this collection locked, and claim nothing from it: from now on, never wait for one before it. */
