@@ -51,13 +51,13 @@
 #include "session_cache.h"
 #include "tenancy.h"
 
-/* Columns of report_data_collections and report_data_segments; a test compares them with the tables */
+/* Columns of report_data_collections and report_data_segments, as sql/backfill.sql has them */
 enum
 {
-	C_TENANT_ID, C_COLLECTION_ID, C_WORKFLOW_ID, C_USER_ID, C_LOOKBACK_CONFIG, C_SEGMENTATION_CONFIG, C_PARAMETERS,
-	C_START_DATE, C_END_DATE, C_REQUEST_KEY, C_PARALLEL_LIMIT, C_MAX_ATTEMPTS, C_RETRY_FAILED, C_CONTROL, C_CONTROL_REASON,
-	C_PENDING, C_RUNNING, C_COMPLETED, C_FAILED, C_CANCELLED, C_STATUS, C_CREATED_AT, C_STARTED_AT, C_FINISHED_AT,
-	C_PACE_FROM, C_PACE_SECONDS, C_NEXT_START, C_RETRY_AT, C_CHECK_AT, C_RUNNING_IDS, C_COLUMNS
+	C_TENANT_ID, C_COLLECTION_ID, C_PARALLEL_LIMIT, C_PENDING, C_RUNNING, C_COMPLETED, C_FAILED, C_CANCELLED, C_STATUS,
+	C_NEXT_START, C_RETRY_AT, C_CHECK_AT, C_CONTROL, C_RUNNING_IDS, C_STARTED_AT, C_FINISHED_AT, C_PACE_FROM, C_PACE_SECONDS,
+	C_WORKFLOW_ID, C_USER_ID, C_LOOKBACK_CONFIG, C_SEGMENTATION_CONFIG, C_PARAMETERS, C_START_DATE, C_END_DATE,
+	C_REQUEST_KEY, C_MAX_ATTEMPTS, C_RETRY_FAILED, C_CONTROL_REASON, C_CREATED_AT, C_COLUMNS
 };
 enum
 {
@@ -162,10 +162,10 @@ static void hold(Claim *claim, Datum collection_id);
 static bool claimable(Queue *queue, TupleTableSlot *collection);
 static void tend(Claim *claim, Datum collection_id);
 static bool claim_from(Claim *claim);
-static void give(Claim *claim, HeapTuple segment, Snapshot snapshot);
+static void give(Claim *claim, ItemPointer tid, const Datum *values, const bool *nulls, Snapshot snapshot);
 static Datum complete(Queue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *token_nulls, Datum *counts,
 					  bool *count_nulls, Datum result, bool has_result, int *done_count);
-static bool complete_one(Queue *queue, Relation key, Datum id, int64 token, bool has_count, Datum count, bool has_result,
+static bool complete_one(Queue *queue, IndexScanDesc scan, Datum id, int64 token, bool has_count, Datum count, bool has_result,
 						 Datum result, Snapshot snapshot, Done *done);
 static bool is_current(const Datum *values, const bool *nulls, int64 token);
 static void count_completed(Queue *queue, Done *done, int n);
@@ -382,7 +382,7 @@ claim_any(Claim *claim, bool waits)
 
 		CHECK_FOR_INTERRUPTS();
 		ExecStoreHeapTuple(tuple, seen, false);
-		slot_getallattrs(seen);
+		slot_getsomeattrs(seen, C_COLLECTION_ID + 1);
 		due = waits && is_due(claim, seen->tts_values[C_COLLECTION_ID]);
 		if (!due && !claimable(queue, seen))
 		{
@@ -440,7 +440,7 @@ claimable(Queue *queue, TupleTableSlot *collection)
 {
 	Datum	   *value = collection->tts_values;
 
-	slot_getallattrs(collection);
+	slot_getsomeattrs(collection, C_CONTROL + 1);
 	return DatumGetInt32(value[C_PENDING]) > 0 &&
 		DatumGetInt32(value[C_RUNNING]) < DatumGetInt32(value[C_PARALLEL_LIMIT]) &&
 		(!DATE_IS_NOEND(DatumGetDateADT(value[C_NEXT_START])) ||
@@ -504,19 +504,20 @@ claim_from(Claim *claim)
 	scan = systable_beginscan_ordered(queue->segments.rel, index, snapshot, 3, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
-		bool		isnull;
+		Datum		values[S_COLUMNS];
+		bool		nulls[S_COLUMNS];
 
 		CHECK_FOR_INTERRUPTS();
-		if (DatumGetObjectId(heap_getattr(tuple, S_STATUS + 1, desc, &isnull)) != pending ||
-			!TIMESTAMP_IS_NOBEGIN(DatumGetTimestampTz(heap_getattr(tuple, S_READY_AT + 1, desc, &isnull))))
+		heap_deform_tuple(tuple, desc, values, nulls);
+		if (DatumGetObjectId(values[S_STATUS]) != pending || !TIMESTAMP_IS_NOBEGIN(DatumGetTimestampTz(values[S_READY_AT])))
 			continue;
 		if (move.moved == most)
 		{
-			move.next_start = DatumGetDateADT(heap_getattr(tuple, S_SEGMENT_START + 1, desc, &isnull));
+			move.next_start = DatumGetDateADT(values[S_SEGMENT_START]);
 			break;
 		}
-		ids[move.moved++] = *DatumGetUUIDP(heap_getattr(tuple, S_SEGMENT_ID + 1, desc, &isnull));
-		give(claim, tuple, snapshot);
+		ids[move.moved++] = *DatumGetUUIDP(values[S_SEGMENT_ID]);
+		give(claim, &tuple->t_self, values, nulls, snapshot);
 	}
 	systable_endscan_ordered(scan);
 	UnregisterSnapshot(snapshot);
@@ -529,16 +530,13 @@ claim_from(Claim *claim)
 
 /* The segment runs from now on: write that, and add a row to the answer. */
 static void
-give(Claim *claim, HeapTuple segment, Snapshot snapshot)
+give(Claim *claim, ItemPointer tid, const Datum *values, const bool *nulls, Snapshot snapshot)
 {
 	Queue	   *queue = &claim->queue;
 	Table	   *table = &queue->segments;
-	Datum		values[S_COLUMNS];
-	bool		nulls[S_COLUMNS];
 	Datum		answer[7];
 	bool		answer_nulls[7] = {false};
 
-	heap_deform_tuple(segment, RelationGetDescr(table->rel), values, nulls);
 	begin_change(table, values, nulls);
 	set_column(table, S_STATUS, ObjectIdGetDatum(label_oid(&segment_states, table->rel, S_STATUS, segment_labels, SEGMENT_RUNNING)));
 	set_column(table, S_ATTEMPT, Int32GetDatum(DatumGetInt32(values[S_ATTEMPT]) + 1));
@@ -560,7 +558,7 @@ give(Claim *claim, HeapTuple segment, Snapshot snapshot)
 	answer[5] = table->changed->tts_values[S_FENCING_TOKEN];
 	answer[6] = table->changed->tts_values[S_LEASE_UNTIL];
 	tuplestore_putvalues(claim->leases, claim->desc, answer, answer_nulls);
-	if (write_change(table, &segment->t_self, snapshot) != TM_Ok)
+	if (write_change(table, tid, snapshot) != TM_Ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("a pending segment was changed by somebody who has not locked its collection")));
@@ -653,6 +651,7 @@ complete(Queue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *t
 	Done	   *done = palloc(sizeof(Done) * Max(n, 1));
 	Datum	   *answer = palloc(sizeof(Datum) * Max(n, 1));
 	Relation	key = index_open(er_primary_key_index(queue->segments.rel), AccessShareLock);
+	IndexScanDesc scan = er_index_beginscan(queue->segments.rel, key, snapshot, 2);
 	int			many = 0;
 
 	for (int i = 0; i < n; i++)
@@ -660,10 +659,11 @@ complete(Queue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *t
 		CHECK_FOR_INTERRUPTS();
 		if (id_nulls[i] || token_nulls[i])
 			continue;
-		if (complete_one(queue, key, ids[i], DatumGetInt64(tokens[i]), counts != NULL && !count_nulls[i],
+		if (complete_one(queue, scan, ids[i], DatumGetInt64(tokens[i]), counts != NULL && !count_nulls[i],
 						 counts != NULL ? counts[i] : (Datum) 0, has_result, result, snapshot, &done[many]))
 			answer[many++] = ids[i];
 	}
+	index_endscan(scan);
 	index_close(key, NoLock);
 	UnregisterSnapshot(snapshot);
 	count_completed(queue, done, many);
@@ -672,26 +672,22 @@ complete(Queue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *t
 }
 
 static bool
-complete_one(Queue *queue, Relation key, Datum id, int64 token, bool has_count, Datum count, bool has_result, Datum result,
+complete_one(Queue *queue, IndexScanDesc scan, Datum id, int64 token, bool has_count, Datum count, bool has_result, Datum result,
 			 Snapshot snapshot, Done *done)
 {
 	Table	   *table = &queue->segments;
-	SysScanDesc scan;
 	ScanKeyData keys[2];
-	HeapTuple	tuple;
 	ItemPointerData tid;
-	Datum		values[S_COLUMNS];
-	bool		nulls[S_COLUMNS];
+	Datum	   *values = table->stored->tts_values;
+	bool	   *nulls = table->stored->tts_isnull;
 	bool		is_ours = false;
 
-	ScanKeyInit(&keys[0], S_TENANT_ID + 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(queue->tenant));
-	ScanKeyInit(&keys[1], S_SEGMENT_ID + 1, BTEqualStrategyNumber, F_UUID_EQ, id);
-	scan = systable_beginscan_ordered(table->rel, key, snapshot, 2, keys);
-	tuple = systable_getnext_ordered(scan, ForwardScanDirection);
-	if (HeapTupleIsValid(tuple))
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(queue->tenant));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ, id);
+	index_rescan(scan, keys, 2, NULL, 0);
+	if (index_getnext_slot(scan, ForwardScanDirection, table->stored))
 	{
-		tid = tuple->t_self;
-		heap_deform_tuple(tuple, RelationGetDescr(table->rel), values, nulls);
+		slot_getallattrs(table->stored);
 		is_ours = is_current(values, nulls, token);
 	}
 	/* somebody may be changing it: then look at what he leaves */
@@ -715,6 +711,7 @@ complete_one(Queue *queue, Relation key, Datum id, int64 token, bool has_count, 
 		set_null(table, S_BACKEND_STATEMENT);
 		done->segment_id = *DatumGetUUIDP(id);
 		done->collection_id = *DatumGetUUIDP(values[S_COLLECTION_ID]);
+		tid = table->stored->tts_tid;
 		outcome = write_change(table, &tid, snapshot);
 		if (outcome == TM_Ok)
 			break;
@@ -724,13 +721,9 @@ complete_one(Queue *queue, Relation key, Datum id, int64 token, bool has_count, 
 		{
 			locked = true;
 			slot_getallattrs(table->stored);
-			tid = table->stored->tts_tid;
-			memcpy(values, table->stored->tts_values, sizeof(values));
-			memcpy(nulls, table->stored->tts_isnull, sizeof(nulls));
 			is_ours = is_current(values, nulls, token);
 		}
 	}
-	systable_endscan_ordered(scan);
 	return is_ours;
 }
 

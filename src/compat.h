@@ -40,6 +40,13 @@ extern PGDLLEXPORT void _PG_init(void);
 #define er_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
+/* 18 counts an index scan's searches where it is told to. */
+#if PG_VERSION_NUM >= 180000
+#define er_index_beginscan(rel, index, snapshot, nkeys) index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
+#else
+#define er_index_beginscan(rel, index, snapshot, nkeys) index_beginscan(rel, index, snapshot, nkeys, 0)
+#endif
+
 /* Which indexes a new version of a row needs entries in: 16 tells those with summaries (BRIN) apart. */
 #if PG_VERSION_NUM >= 160000
 #define ErUpdateIndexes TU_UpdateIndexes
