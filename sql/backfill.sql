@@ -63,6 +63,8 @@ CREATE INDEX report_data_collections_segmentation_idx ON execreport.report_data_
 CREATE INDEX report_data_collections_workflow_idx ON execreport.report_data_collections (workflow_id, created_at);
 CREATE INDEX report_data_collections_open_idx ON execreport.report_data_collections (tenant_id, collection_id)
     WHERE status IN ('pending', 'in_progress');
+CREATE INDEX report_data_collections_user_idx ON execreport.report_data_collections (tenant_id, user_id)
+    WHERE status IN ('pending', 'in_progress');
 CREATE INDEX report_data_collections_check_idx ON execreport.report_data_collections (tenant_id, check_at)
     WHERE check_at < 'infinity';
 COMMENT ON TABLE execreport.report_data_collections IS

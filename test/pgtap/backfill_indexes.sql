@@ -5,9 +5,9 @@ SELECT plan(18);
 SELECT tenant_id FROM execreport.create_tenant(921);
 INSERT INTO execreport.workflows (tenant_id, workflow_id, name)
 SELECT 921, md5('w' || n)::uuid, 'w' || n FROM generate_series(1, 50) AS n;
-INSERT INTO execreport.report_data_collections (tenant_id, collection_id, workflow_id, lookback_config, segmentation_config, start_date, end_date,
+INSERT INTO execreport.report_data_collections (tenant_id, collection_id, workflow_id, user_id, lookback_config, segmentation_config, start_date, end_date,
                                                request_key, started_at, pending_segments, completed_segments, status, check_at)
-SELECT 921, md5('c' || n)::uuid, md5('w' || 1 + n % 50)::uuid,
+SELECT 921, md5('c' || n)::uuid, md5('w' || 1 + n % 50)::uuid, 'user ' || n / 500 % 20,
        jsonb_build_object('type', 'custom', 'startDate', date '2020-01-01' + n % 2000, 'endDate', date '2020-01-10' + n % 2000),
        jsonb_build_object('type', (ARRAY['daily', 'weekly', 'monthly'])[1 + n % 3], 'parallel_limit', 1 + n % 10, 'tag', n % 1000),
        date '2020-01-01' + n % 2000, date '2020-01-10' + n % 2000, 'key ' || n, now(), (n % 500 = 0)::integer, 10,
@@ -37,7 +37,7 @@ SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_collections WHERE 
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_collections WHERE tenant_id = 921 AND segmentation_config @> '{"tag": 77, "type": "weekly"}' $$, 'report_data_collections_segmentation_idx');
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_collections WHERE tenant_id = 921 AND workflow_id = md5('w7')::uuid $$, 'report_data_collections_workflow_idx');
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_collections WHERE tenant_id = 921 AND status IN ('pending', 'in_progress') ORDER BY collection_id LIMIT 20 $$, 'report_data_collections_open_idx');
-SELECT pg_temp.served($$ SELECT count(*) FROM execreport.report_data_collections WHERE tenant_id = 921 AND user_id = 'postgres' AND status IN ('pending', 'in_progress') $$, 'report_data_collections_open_idx');
+SELECT pg_temp.served($$ SELECT count(*) FROM execreport.report_data_collections WHERE tenant_id = 921 AND user_id = 'user 7' AND status IN ('pending', 'in_progress') $$, 'report_data_collections_user_idx');
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_collections WHERE tenant_id = 921 AND request_key = 'key 4711' $$, 'report_data_collections_request_idx');
 SELECT pg_temp.served($$ SELECT * FROM execreport.report_data_weeks WHERE week_start BETWEEN '2020-03-04' AND '2020-03-10' AND week_end <= '2020-03-12' $$, 'report_data_segments_range_idx');
 SELECT is(pg_temp.indexes($$ SELECT * FROM execreport.report_data_weeks WHERE collection_id = md5('c9')::uuid AND week_start BETWEEN '2020-03-01' AND '2020-04-01' $$),
