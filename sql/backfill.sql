@@ -2,10 +2,14 @@
 --
 -- A collection is a window of days cut into segments. A segment is pending, running, completed, failed or cancelled.
 -- Invariant: the counters of a collection's row are the numbers of its segments in each state, and its status follows
--- from them by itself. Whatever moves segments therefore calls _count_transitions(), and nothing else writes counters.
+-- from them. Whatever moves segments therefore calls _count_transitions() (src/backfill_queue.c), and nothing else writes
+-- counters or status.
 -- Invariant: pending segments leave that state only under a lock of the collection's row. Who holds it sees a settled
 -- set of pending segments and an exact number of running ones. Locks are taken segment first, then collection, or
 -- collection first and then only segments that nobody has locked, so there is no deadlock.
+-- Invariant: running_ids of a collection are its running segments; no lease of them ends before check_at (-infinity: one
+-- ends with a statement). No pending segment is ready before retry_at, but for those with ready_at -infinity, and none of
+-- these starts before next_start. So a claim finds what it needs without an index over states, and changes no index.
 
 CREATE TYPE execreport.backfill_status_enum AS ENUM ('pending', 'in_progress', 'completed', 'failed', 'partial');
 COMMENT ON TYPE execreport.backfill_status_enum IS
@@ -15,9 +19,26 @@ CREATE TYPE execreport.segment_status_enum AS ENUM ('pending', 'running', 'compl
 COMMENT ON TYPE execreport.segment_status_enum IS
 'failed: attempts are used up, or the error was permanent, or failures are not retried; redrive_segments() tries again.';
 
+-- What the queue reads and writes stands in front; src/backfill_queue.c counts on the order of the columns of both tables.
 CREATE TABLE execreport.report_data_collections (
     tenant_id           integer NOT NULL DEFAULT execreport.current_tenant(),
     collection_id       uuid NOT NULL DEFAULT execreport._uuid7(),
+    parallel_limit      integer NOT NULL DEFAULT 10 CHECK (parallel_limit > 0),
+    pending_segments    integer NOT NULL DEFAULT 0,
+    running_segments    integer NOT NULL DEFAULT 0,
+    completed_segments  integer NOT NULL DEFAULT 0,
+    failed_segments     integer NOT NULL DEFAULT 0,
+    cancelled_segments  integer NOT NULL DEFAULT 0,
+    status              execreport.backfill_status_enum NOT NULL DEFAULT 'pending',
+    next_start          date NOT NULL DEFAULT '-infinity',
+    retry_at            timestamptz NOT NULL DEFAULT 'infinity',
+    check_at            timestamptz NOT NULL DEFAULT 'infinity',
+    control             text NOT NULL DEFAULT 'active' CHECK (control IN ('active', 'paused', 'cancelled')),
+    running_ids         uuid[] NOT NULL DEFAULT '{}',
+    started_at          timestamptz,
+    finished_at         timestamptz,
+    pace_from           timestamptz,
+    pace_seconds        double precision,
     workflow_id         uuid,
     user_id             text NOT NULL DEFAULT execreport.current_user_id(),
     lookback_config     jsonb NOT NULL DEFAULT '{}',
@@ -26,28 +47,10 @@ CREATE TABLE execreport.report_data_collections (
     start_date          date,
     end_date            date,
     request_key         text,
-    parallel_limit      integer NOT NULL DEFAULT 10 CHECK (parallel_limit > 0),
     max_attempts        integer NOT NULL DEFAULT 5 CHECK (max_attempts > 0),
     retry_failed        boolean NOT NULL DEFAULT true,
-    control             text NOT NULL DEFAULT 'active' CHECK (control IN ('active', 'paused', 'cancelled')),
     control_reason      text,
-    pending_segments    integer NOT NULL DEFAULT 0,
-    running_segments    integer NOT NULL DEFAULT 0,
-    completed_segments  integer NOT NULL DEFAULT 0,
-    failed_segments     integer NOT NULL DEFAULT 0,
-    cancelled_segments  integer NOT NULL DEFAULT 0,
-    status              execreport.backfill_status_enum NOT NULL GENERATED ALWAYS AS (
-        CASE WHEN pending_segments + running_segments > 0
-             THEN CASE WHEN started_at IS NULL THEN 'pending'::execreport.backfill_status_enum ELSE 'in_progress' END
-             WHEN completed_segments + failed_segments + cancelled_segments = 0 THEN 'pending'
-             WHEN failed_segments + cancelled_segments = 0 THEN 'completed'
-             WHEN completed_segments = 0 THEN 'failed'
-             ELSE 'partial' END) STORED,
     created_at          timestamptz NOT NULL DEFAULT now(),
-    started_at          timestamptz,
-    finished_at         timestamptz,
-    pace_from           timestamptz,
-    pace_seconds        double precision,
     PRIMARY KEY (tenant_id, collection_id),
     CHECK (start_date <= end_date)
 ) WITH (fillfactor = 50);
@@ -60,9 +63,15 @@ CREATE INDEX report_data_collections_segmentation_idx ON execreport.report_data_
 CREATE INDEX report_data_collections_workflow_idx ON execreport.report_data_collections (workflow_id, created_at);
 CREATE INDEX report_data_collections_open_idx ON execreport.report_data_collections (tenant_id, collection_id)
     WHERE status IN ('pending', 'in_progress');
+CREATE INDEX report_data_collections_user_idx ON execreport.report_data_collections (tenant_id, user_id)
+    WHERE status IN ('pending', 'in_progress');
+CREATE INDEX report_data_collections_check_idx ON execreport.report_data_collections (tenant_id, check_at)
+    WHERE check_at < 'infinity';
 COMMENT ON TABLE execreport.report_data_collections IS
 'Backfills: a workflow''s window of days (both ends inclusive), how it is cut, and how far it is. The counters and status
-follow from the segments. control: active, paused or cancelled. pace_seconds: smoothed time between two completions.';
+follow from the segments. control: active, paused or cancelled. pace_seconds: smoothed time between two completions.
+next_start: where the next claim begins to look; retry_at, check_at: when retries and leases are to be looked at again;
+running_ids: the running segments.';
 
 CREATE TABLE execreport.report_data_segments (
     tenant_id        integer NOT NULL DEFAULT execreport.current_tenant(),
@@ -87,14 +96,15 @@ CREATE TABLE execreport.report_data_segments (
     errors           jsonb,
     result           jsonb,
     PRIMARY KEY (tenant_id, segment_id),
-    UNIQUE (tenant_id, collection_id, segment_start) INCLUDE (segment_end),
+    CONSTRAINT report_data_segments_days_key UNIQUE (tenant_id, collection_id, segment_start) INCLUDE (segment_end),
     CHECK (segment_start <= segment_end),
     CHECK ((status = 'running') = (lease_until IS NOT NULL))
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 45);
+-- No index names a column that changes with a claim or a completion: those updates stay on their page, which has room for
+-- a second version of each row. The progress of a backfill is read from its collection's row.
 CREATE INDEX report_data_segments_range_idx ON execreport.report_data_segments (tenant_id, segment_start, segment_end);
-CREATE INDEX report_data_segments_progress_idx ON execreport.report_data_segments (tenant_id, collection_id, status);
-CREATE INDEX report_data_segments_pending_idx ON execreport.report_data_segments (collection_id, segment_start) WHERE status = 'pending';
-CREATE INDEX report_data_segments_lease_idx ON execreport.report_data_segments (tenant_id, lease_until) WHERE status = 'running';
+CREATE INDEX report_data_segments_retry_idx ON execreport.report_data_segments (tenant_id, collection_id, ready_at)
+    WHERE ready_at > '-infinity';
 COMMENT ON TABLE execreport.report_data_segments IS
 'The segments of collections: days (both inclusive), state, attempts, the lease of the worker that runs it, and what came
 out. fencing_token rises with every claim. lease_until infinity: the lease ends with a statement of a backend (backend_*).
@@ -133,47 +143,7 @@ $$;
 CREATE FUNCTION execreport._count_transitions(tenant integer, collection_ids uuid[], moved integer[],
     was execreport.segment_status_enum, becomes execreport.segment_status_enum, at timestamptz, bell boolean)
 RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    pending integer := (becomes = 'pending')::integer - coalesce((was = 'pending')::integer, 0);
-    running integer := (becomes = 'running')::integer - coalesce((was = 'running')::integer, 0);
-    completed integer := (becomes = 'completed')::integer - coalesce((was = 'completed')::integer, 0);
-    failed integer := (becomes = 'failed')::integer - coalesce((was = 'failed')::integer, 0);
-    cancelled integer := (becomes = 'cancelled')::integer - coalesce((was = 'cancelled')::integer, 0);
-    n integer;
-    slot_opened boolean;
-BEGIN
-    FOR i IN 1 .. coalesce(cardinality(moved), 0) LOOP
-        n := moved[i];
-        CONTINUE WHEN n = 0;
-        UPDATE execreport.report_data_collections AS c
-           SET pending_segments = c.pending_segments + n * pending,
-               running_segments = c.running_segments + n * running,
-               completed_segments = c.completed_segments + n * completed,
-               failed_segments = c.failed_segments + n * failed,
-               cancelled_segments = c.cancelled_segments + n * cancelled,
-               started_at = CASE WHEN running > 0 THEN coalesce(c.started_at, at) ELSE c.started_at END,
-               finished_at = CASE WHEN c.pending_segments + c.running_segments + n * (pending + running) = 0 THEN at END,
-               -- the pace counts from the moment that work goes on after a rest
-               pace_from = CASE WHEN completed > 0 OR (running > 0 AND c.running_segments = 0) THEN at ELSE c.pace_from END,
-               pace_seconds = CASE WHEN completed <= 0 THEN c.pace_seconds
-                                   ELSE coalesce(c.pace_seconds, 0)
-                                        + (greatest(extract(epoch FROM at - c.pace_from), 0)::double precision / n
-                                           - coalesce(c.pace_seconds, 0))
-                                          * CASE WHEN c.pace_seconds IS NULL THEN 1
-                                                 ELSE least(1, n * greatest(0.1, 1.0 / (c.completed_segments + n))) END
-                              END
-         WHERE c.tenant_id = tenant AND c.collection_id = collection_ids[i]
-        RETURNING running < 0 AND c.running_segments + n >= c.parallel_limit AND c.pending_segments > 0
-                  AND c.control = 'active' INTO slot_opened;
-        bell := bell OR slot_opened;
-    END LOOP;
-    -- an empty message: all of one transaction fold into one, and nothing of a tenant is told to others
-    IF bell THEN
-        PERFORM pg_notify('execreport_segments', '');
-    END IF;
-END
-$$;
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'er_count_transitions';
 COMMENT ON FUNCTION execreport._count_transitions(integer, uuid[], integer[], execreport.segment_status_enum,
     execreport.segment_status_enum, timestamptz, boolean) IS
 'The one place where counters of collections change: moved[i] segments of collection_ids[i] went from one state (NULL:
@@ -437,7 +407,7 @@ BEGIN
            pace_from = clock_timestamp()
      WHERE stored.tenant_id = tenant AND stored.collection_id = collection;
     IF target = 'cancelled' THEN
-        UPDATE execreport.report_data_segments AS s SET status = 'cancelled'
+        UPDATE execreport.report_data_segments AS s SET status = 'cancelled', ready_at = '-infinity'
          WHERE s.tenant_id = tenant AND s.collection_id = collection AND s.status = 'pending';
         GET DIAGNOSTICS stopped = ROW_COUNT;
         PERFORM execreport._count_transitions(tenant, ARRAY[collection], ARRAY[stopped], 'pending', 'cancelled',
@@ -511,10 +481,11 @@ BEGIN
         total := total + execreport._add_missing_segments(tenant, collection, at);
     END IF;
     IF total > 0 THEN
-        IF c.control = 'cancelled' THEN
-            UPDATE execreport.report_data_collections AS stored SET control = 'active', control_reason = NULL
-             WHERE stored.tenant_id = tenant AND stored.collection_id = collection;
-        END IF;
+        UPDATE execreport.report_data_collections AS stored
+           SET next_start = '-infinity',
+               control = CASE c.control WHEN 'cancelled' THEN 'active' ELSE c.control END,
+               control_reason = CASE c.control WHEN 'cancelled' THEN NULL ELSE c.control_reason END
+         WHERE stored.tenant_id = tenant AND stored.collection_id = collection;
         PERFORM execreport._audit(tenant, action, 'collection', collection::text, NULL, jsonb_build_object('segments', total));
     END IF;
     RETURN total;

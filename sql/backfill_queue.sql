@@ -3,11 +3,10 @@
 -- Delivery is at least once, and a fencing token says whose call still counts: it rises with every claim, and a call with
 -- an older one changes nothing.
 --
--- A queue's statistics are never true, so its statements are kept from plans that would be good if they were: they are
--- planned once, without walks over whole tables (SET of claim_segments and others), and a search for pending segments says
--- tenant_id + 0, which leaves only the index of pending segments to serve it (and LIMIT 1 instead of EXISTS, which might be
--- answered by hashing all pending segments there are). What runs has a lease (lease_until), and only that; calls look for it by the lease rather than
--- by the state, so that they are never planned as a walk over all that runs. An executor's writes and its completion commit together, so their effect is exactly once.
+-- Claims and completions, the hot path, are in src/backfill_queue.c. Whatever is rare is here: leases that are lost, retries,
+-- failures. A queue's statistics are never true, so its statements are kept from plans that would be good if they were: they are
+-- planned once, without walks over whole tables (SET of heartbeat_segment and others). What runs has a lease (lease_until),
+-- and only that. An executor's writes and its completion commit together, so their effect is exactly once.
 
 CREATE TYPE execreport.segment_lease AS (
     segment_id    uuid,
@@ -35,37 +34,82 @@ $$;
 COMMENT ON FUNCTION execreport._statement_runs(integer, timestamptz, timestamptz) IS
 'Does this backend still run this statement? Where a backend does not report its activity: is it still the same one?';
 
-CREATE FUNCTION execreport._take_back_leases(tenant integer, collections uuid[], at timestamptz) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION execreport._due_collections(tenant integer, at timestamptz) RETURNS uuid[]
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(array_agg(c.collection_id ORDER BY c.collection_id), '{}')
+      FROM execreport.report_data_collections AS c
+     WHERE c.tenant_id = _due_collections.tenant AND c.check_at <= _due_collections.at AND c.check_at < 'infinity'
+       -- leases that end with a statement are asked for by every claim: lock only where one has ended
+       AND (c.check_at > '-infinity'
+            OR EXISTS (SELECT FROM execreport.report_data_segments AS s
+                        WHERE s.tenant_id = c.tenant_id AND s.segment_id = ANY (c.running_ids) AND s.status = 'running'
+                          AND (s.lease_until <= _due_collections.at
+                               OR s.backend_pid IS NOT NULL
+                                  AND NOT execreport._statement_runs(s.backend_pid, s.backend_start, s.backend_statement))));
+END;
+COMMENT ON FUNCTION execreport._due_collections(integer, timestamptz) IS
+'Collections to be tended: some of their leases may have ended. In ascending order.';
+
+CREATE FUNCTION execreport._tend_collection(tenant integer, collection uuid, at timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 DECLARE
+    c execreport.report_data_collections := execreport._lock_collection(tenant, collection);
     lost record;
     becomes execreport.segment_status_enum;
+    first date := c.next_start;     -- of the segments that are pending now
 BEGIN
     FOR lost IN
-        SELECT s.segment_id, s.collection_id, s.attempt, s.worker, s.lease_until, c.max_attempts, c.control
+        SELECT s.segment_id, s.segment_start, s.attempt, s.worker
           FROM execreport.report_data_segments AS s
-          JOIN execreport.report_data_collections AS c ON c.tenant_id = s.tenant_id AND c.collection_id = s.collection_id
-         WHERE s.tenant_id = tenant AND s.collection_id = ANY (collections) AND s.status = 'running'
+         WHERE s.tenant_id = tenant AND s.segment_id = ANY (c.running_ids) AND s.status = 'running'
            AND (s.lease_until <= at
                 OR s.backend_pid IS NOT NULL
                    AND NOT execreport._statement_runs(s.backend_pid, s.backend_start, s.backend_statement))
-         ORDER BY s.collection_id, s.segment_start
+         ORDER BY s.segment_start
            FOR NO KEY UPDATE OF s SKIP LOCKED  -- who has it locked is just completing it
     LOOP
-        becomes := CASE WHEN lost.control = 'cancelled' THEN 'cancelled'
-                        WHEN lost.attempt >= lost.max_attempts THEN 'failed' ELSE 'pending' END;
+        becomes := CASE WHEN c.control = 'cancelled' THEN 'cancelled'
+                        WHEN lost.attempt >= c.max_attempts THEN 'failed' ELSE 'pending' END;
         UPDATE execreport.report_data_segments AS s
            SET status = becomes, ready_at = '-infinity', lease_until = NULL, backend_pid = NULL, backend_start = NULL,
                backend_statement = NULL, lost_leases = s.lost_leases + 1, error_message = 'the lease was lost',
                errors = execreport._add_error(s.errors, lost.attempt, 'lost', 'the lease was lost', lost.worker, at)
          WHERE s.tenant_id = tenant AND s.segment_id = lost.segment_id;
-        PERFORM execreport._count_transitions(tenant, ARRAY[lost.collection_id], ARRAY[1], 'running', becomes, at, false);
+        PERFORM execreport._count_transitions(tenant, ARRAY[collection], ARRAY[1], 'running', becomes, at, false);
+        c.running_ids := array_remove(c.running_ids, lost.segment_id);
+        IF becomes = 'pending' THEN
+            first := least(first, lost.segment_start);
+        END IF;
     END LOOP;
+
+    IF c.retry_at <= at THEN
+        WITH ready AS (
+            UPDATE execreport.report_data_segments AS s SET ready_at = '-infinity'
+             WHERE s.tenant_id = tenant AND s.collection_id = collection AND s.ready_at > '-infinity' AND s.ready_at <= at
+               AND s.status = 'pending'
+            RETURNING s.segment_start)
+        SELECT least(first, min(r.segment_start)) INTO first FROM ready AS r;
+    END IF;
+
+    UPDATE execreport.report_data_collections AS stored
+       SET running_ids = c.running_ids, next_start = first,
+           check_at = CASE WHEN stored.running_segments = 0 THEN 'infinity'
+                           ELSE coalesce((SELECT min(CASE s.lease_until WHEN 'infinity' THEN '-infinity' ELSE s.lease_until END)
+                                            FROM execreport.report_data_segments AS s
+                                           WHERE s.tenant_id = tenant AND s.segment_id = ANY (c.running_ids) AND s.status = 'running'),
+                                         'infinity') END,
+           retry_at = coalesce((SELECT min(s.ready_at)
+                                  FROM execreport.report_data_segments AS s
+                                 WHERE s.tenant_id = tenant AND s.collection_id = collection AND s.ready_at > '-infinity'
+                                   AND s.status = 'pending'), 'infinity')
+     WHERE stored.tenant_id = tenant AND stored.collection_id = collection;
 END
 $$;
-COMMENT ON FUNCTION execreport._take_back_leases(integer, uuid[], timestamptz) IS
-'Takes back what is running without a living lease in collections that the caller has locked. It can be claimed at once; an
-attempt is used up by it.';
+COMMENT ON FUNCTION execreport._tend_collection(integer, uuid, timestamptz) IS
+'Takes back what is running without a living lease in a collection that the caller has locked: it can be claimed at once; an
+attempt is used up by it. Makes retries ready whose time has come. Then says anew when to look again.';
 
 CREATE FUNCTION execreport._add_error(errors jsonb, attempt integer, class text, error text, worker text, at timestamptz)
 RETURNS jsonb
@@ -80,162 +124,12 @@ COMMENT ON FUNCTION execreport._add_error(jsonb, integer, text, text, text, time
 'The history with one more entry; the last 50 are kept.';
 
 CREATE FUNCTION execreport._check_lease(lease interval) RETURNS interval
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF lease IS NULL OR lease <= '0 s' OR lease > '7 days' THEN
-        RAISE EXCEPTION 'lease is %', coalesce(lease::text, 'null')
-            USING ERRCODE = CASE WHEN lease IS NULL THEN '22004' ELSE '22023' END,
-                  DETAIL = 'A lease is longer than nothing and at most 7 days.', HINT = 'Take 60 s and send a heartbeat every 20 s.';
-    END IF;
-    RETURN lease;
-END
-$$;
+LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'er_check_lease';
 
 CREATE FUNCTION execreport.claim_segments(worker text, batch integer DEFAULT 1, lease interval DEFAULT '60 s',
     collection_id uuid DEFAULT NULL, now timestamptz DEFAULT NULL, statement_lease boolean DEFAULT false)
 RETURNS SETOF execreport.segment_lease
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp
-    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-#variable_conflict use_column
-DECLARE
-    tenant integer := execreport._require_persona('editor');
-    only_one constant uuid := claim_segments.collection_id;
-    at timestamptz := coalesce(claim_segments.now, clock_timestamp());
-    until timestamptz;
-    pid integer;
-    since timestamptz;
-    statement timestamptz;
-    missing integer := claim_segments.batch;    -- still to be given
-    expired uuid[];                             -- collections with leases to take back
-    locked uuid[];
-    free integer[];
-    last uuid;                                  -- collections up to this one have been looked at
-    waits boolean := only_one IS NOT NULL;      -- wait for a locked collection rather than pass it by
-    holding boolean := false;
-    picked uuid[];
-    picked_from uuid[];
-    counted uuid[];
-    counts integer[];
-BEGIN
-    IF worker IS NULL OR worker = '' OR octet_length(worker) > 200 THEN
-        RAISE EXCEPTION 'worker %', CASE WHEN worker IS NULL THEN 'is null' ELSE format('has %s bytes', octet_length(worker)) END
-            USING ERRCODE = CASE WHEN worker IS NULL THEN '22004' ELSE '22023' END,
-                  DETAIL = 'The name of a worker has 1 to 200 bytes.';
-    END IF;
-    IF missing IS NULL OR missing NOT BETWEEN 1 AND 1000 THEN
-        RAISE EXCEPTION 'batch is %', coalesce(missing::text, 'null')
-            USING ERRCODE = CASE WHEN missing IS NULL THEN '22004' ELSE '22023' END,
-                  DETAIL = 'A batch has 1 to 1000 segments.';
-    END IF;
-    IF statement_lease THEN
-        pid := pg_backend_pid();
-        since := (SELECT a.backend_start FROM pg_stat_get_activity(pid) AS a);
-        statement := statement_timestamp();
-        until := 'infinity';
-    ELSE
-        until := at + execreport._check_lease(lease);
-    END IF;
-
-    SELECT array_agg(lost.collection_id) INTO expired
-      FROM (SELECT s.collection_id
-              FROM execreport.report_data_segments AS s
-             WHERE s.tenant_id = tenant AND s.status = 'running' AND s.lease_until <= at
-            UNION
-            SELECT s.collection_id
-              FROM execreport.report_data_segments AS s
-             WHERE s.tenant_id = tenant AND s.status = 'running' AND s.lease_until = 'infinity'
-               AND NOT execreport._statement_runs(s.backend_pid, s.backend_start, s.backend_statement)) AS lost
-     WHERE only_one IS NULL OR lost.collection_id = only_one;
-
-    WHILE missing > 0 LOOP
-        -- lock as many collections as a batch takes at the usual limit of 10; others pass them by meanwhile
-        IF only_one IS NOT NULL THEN
-            SELECT array_agg(c.collection_id), array_agg(c.parallel_limit - c.running_segments) INTO locked, free
-              FROM execreport._lock_collection(tenant, only_one) AS c
-             WHERE c.control = 'active' OR expired IS NOT NULL;
-        ELSIF waits THEN
-            SELECT array_agg(l.collection_id), array_agg(l.free) INTO locked, free
-              FROM (SELECT c.collection_id, c.parallel_limit - c.running_segments AS free
-                      FROM execreport.report_data_collections AS c
-                     WHERE c.tenant_id = tenant AND c.status IN ('pending', 'in_progress')
-                       AND (c.control = 'active' AND c.pending_segments > 0 AND c.running_segments < c.parallel_limit
-                            AND (SELECT true FROM execreport.report_data_segments AS s
-                                  WHERE s.tenant_id + 0 = c.tenant_id AND s.collection_id = c.collection_id
-                                    AND s.status = 'pending' AND s.ready_at <= at
-                                  ORDER BY s.segment_start LIMIT 1)
-                            OR c.collection_id = ANY (expired))
-                     ORDER BY c.collection_id
-                     LIMIT 1
-                       FOR NO KEY UPDATE OF c) AS l;
-        ELSE
-            SELECT array_agg(l.collection_id ORDER BY l.collection_id), array_agg(l.free ORDER BY l.collection_id) INTO locked, free
-              FROM (SELECT c.collection_id, c.parallel_limit - c.running_segments AS free
-                      FROM execreport.report_data_collections AS c
-                     WHERE c.tenant_id = tenant AND c.status IN ('pending', 'in_progress')
-                       AND (last IS NULL OR c.collection_id > last)
-                       AND (c.control = 'active' AND c.pending_segments > 0 AND c.running_segments < c.parallel_limit
-                            AND (SELECT true FROM execreport.report_data_segments AS s
-                                  WHERE s.tenant_id + 0 = c.tenant_id AND s.collection_id = c.collection_id
-                                    AND s.status = 'pending' AND s.ready_at <= at
-                                  ORDER BY s.segment_start LIMIT 1)
-                            OR c.collection_id = ANY (expired))
-                     ORDER BY c.collection_id
-                     LIMIT (missing + 9) / 10
-                       FOR NO KEY UPDATE OF c SKIP LOCKED) AS l;
-        END IF;
-        IF locked IS NULL THEN
-            -- all are taken or passed by; with empty hands, and only then, wait for the first that is left
-            EXIT WHEN waits OR holding;
-            waits := true;
-            CONTINUE;
-        END IF;
-        holding := true;
-        last := locked[cardinality(locked)];
-
-        IF locked && expired THEN
-            PERFORM execreport._take_back_leases(tenant, locked, at);
-            SELECT array_agg(c.collection_id ORDER BY c.collection_id),
-                   array_agg(c.parallel_limit - c.running_segments ORDER BY c.collection_id) INTO locked, free
-              FROM execreport.report_data_collections AS c
-             WHERE c.tenant_id = tenant AND c.collection_id = ANY (locked) AND c.control = 'active';
-        END IF;
-
-        SELECT array_agg(p.segment_id), array_agg(p.collection_id) INTO picked, picked_from
-          FROM (SELECT s.segment_id, l.id AS collection_id
-                  FROM unnest(locked, free) WITH ORDINALITY AS l (id, free, n),
-                       LATERAL (SELECT o.segment_id, o.segment_start
-                                  FROM execreport.report_data_segments AS o
-                                 WHERE o.tenant_id + 0 = tenant AND o.collection_id = l.id AND o.status = 'pending'
-                                   AND o.ready_at <= at
-                                 ORDER BY o.segment_start
-                                 LIMIT greatest(l.free, 0)) AS s
-                 ORDER BY l.n, s.segment_start
-                 LIMIT missing) AS p;
-        IF picked IS NOT NULL THEN
-            RETURN QUERY
-            WITH taken AS (
-                UPDATE execreport.report_data_segments AS s
-                   SET status = 'running', attempt = s.attempt + 1, fencing_token = s.fencing_token + 1, lease_until = until,
-                       claimed_at = at, worker = claim_segments.worker, backend_pid = pid, backend_start = since,
-                       backend_statement = statement
-                 WHERE s.tenant_id = tenant AND s.segment_id = ANY (picked)
-                RETURNING s.segment_id, s.collection_id, s.segment_start, s.segment_end, s.attempt, s.fencing_token, s.lease_until)
-            SELECT t.segment_id, t.collection_id, t.segment_start, t.segment_end, t.attempt, t.fencing_token, t.lease_until
-              FROM taken AS t ORDER BY t.collection_id, t.segment_start;
-            IF cardinality(picked) = 1 THEN
-                counted := picked_from;
-                counts := '{1}';
-            ELSE
-                SELECT array_agg(g.id ORDER BY g.id), array_agg(g.n ORDER BY g.id) INTO counted, counts
-                  FROM (SELECT u.id, count(*)::integer AS n FROM unnest(picked_from) AS u (id) GROUP BY u.id) AS g;
-            END IF;
-            PERFORM execreport._count_transitions(tenant, counted, counts, 'pending', 'running', at, false);
-            missing := missing - cardinality(picked);
-        END IF;
-        EXIT WHEN waits;
-    END LOOP;
-END
-$$;
+LANGUAGE c VOLATILE SECURITY DEFINER ROWS 10 AS 'MODULE_PATHNAME', 'er_claim_segments';
 COMMENT ON FUNCTION execreport.claim_segments(text, integer, interval, uuid, timestamptz, boolean) IS
 'Gives a worker segments to run, oldest collection and oldest days first: at most batch (1..1000), of one collection or of all
 of the tenant, never more of a collection at once than its parallel_limit. Leases that have run out are taken back before.
@@ -256,6 +150,8 @@ DECLARE
     tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
     until timestamptz := coalesce(heartbeat_segment.now, clock_timestamp()) + execreport._check_lease(heartbeat_segment.lease);
     collection uuid;
+    state text;
+    looked_at timestamptz;
 BEGIN
     UPDATE execreport.report_data_segments AS s
        SET lease_until = CASE s.lease_until WHEN 'infinity' THEN s.lease_until ELSE until END
@@ -265,8 +161,13 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 'lost';
     END IF;
-    RETURN (SELECT CASE c.control WHEN 'cancelled' THEN 'cancel' ELSE 'continue' END
-              FROM execreport.report_data_collections AS c WHERE c.tenant_id = tenant AND c.collection_id = collection);
+    SELECT c.control, c.check_at INTO state, looked_at
+      FROM execreport.report_data_collections AS c WHERE c.tenant_id = tenant AND c.collection_id = collection;
+    IF looked_at > until THEN   -- the lease ends earlier than before
+        UPDATE execreport.report_data_collections AS c SET check_at = least(c.check_at, until)
+         WHERE c.tenant_id = tenant AND c.collection_id = collection;
+    END IF;
+    RETURN CASE state WHEN 'cancelled' THEN 'cancel' ELSE 'continue' END;
 END
 $$;
 COMMENT ON FUNCTION execreport.heartbeat_segment(uuid, bigint, interval, timestamptz) IS
@@ -278,31 +179,7 @@ Example: SELECT execreport.heartbeat_segment(segment_id, fencing_token) FROM exe
 CREATE FUNCTION execreport.complete_segment(segment_id uuid, fencing_token bigint, row_count bigint DEFAULT NULL,
                                             result jsonb DEFAULT NULL, now timestamptz DEFAULT NULL)
 RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-#variable_conflict use_column
-DECLARE
-    tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
-    at timestamptz := coalesce(complete_segment.now, clock_timestamp());
-    collection uuid;
-BEGIN
-    IF complete_segment.row_count < 0 THEN
-        PERFORM execreport._check_row_count(complete_segment.row_count);
-    END IF;
-    UPDATE execreport.report_data_segments AS s
-       SET status = 'completed', lease_until = NULL, completed_at = at, row_count = complete_segment.row_count,
-           result = complete_segment.result, error_message = NULL,
-           backend_pid = NULL, backend_start = NULL, backend_statement = NULL
-     WHERE s.tenant_id = tenant AND s.segment_id = complete_segment.segment_id AND s.lease_until IS NOT NULL
-       AND s.fencing_token = complete_segment.fencing_token
-    RETURNING s.collection_id INTO collection;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    PERFORM execreport._count_transitions(tenant, ARRAY[collection], '{1}', 'running', 'completed', at, false);
-    RETURN true;
-END
-$$;
+LANGUAGE c VOLATILE SECURITY DEFINER AS 'MODULE_PATHNAME', 'er_complete_segment';
 COMMENT ON FUNCTION execreport.complete_segment(uuid, bigint, bigint, jsonb, timestamptz) IS
 'Reports that a segment is done. row_count: rows written, 0 or more; NULL unknown. result: anything to keep with it. now: NULL
 is the clock. Returns false, and changes nothing, when the token is not the segment''s newest or it is not running any more:
@@ -312,54 +189,12 @@ Example: SELECT execreport.complete_segment(segment_id, fencing_token, 42) FROM 
 CREATE FUNCTION execreport.complete_segments(segment_ids uuid[], fencing_tokens bigint[], row_counts bigint[] DEFAULT NULL,
                                              now timestamptz DEFAULT NULL)
 RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-#variable_conflict use_column
-DECLARE
-    tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
-    at timestamptz := coalesce(complete_segments.now, clock_timestamp());
-    done uuid[];
-    collections uuid[];
-    counts integer[];
-BEGIN
-    IF segment_ids IS NULL OR fencing_tokens IS NULL THEN
-        RAISE EXCEPTION '% is null', CASE WHEN segment_ids IS NULL THEN 'segment_ids' ELSE 'fencing_tokens' END USING ERRCODE = '22004';
-    END IF;
-    IF cardinality(segment_ids) <> cardinality(fencing_tokens) OR cardinality(segment_ids) <> cardinality(row_counts) THEN
-        RAISE EXCEPTION 'there are % segment_ids, % fencing_tokens and % row_counts', cardinality(segment_ids),
-            cardinality(fencing_tokens), coalesce(cardinality(row_counts)::text, 'no')
-            USING ERRCODE = '22023', HINT = 'Give a token, and a count or none at all, for each segment.';
-    END IF;
-    PERFORM execreport._check_row_count((SELECT min(n) FROM unnest(row_counts) AS n));
-    WITH completed AS (
-        UPDATE execreport.report_data_segments AS s
-           SET status = 'completed', lease_until = NULL, completed_at = at, row_count = w.row_count, error_message = NULL,
-               backend_pid = NULL, backend_start = NULL, backend_statement = NULL
-          FROM unnest(segment_ids, fencing_tokens, row_counts) AS w (segment_id, fencing_token, row_count)
-         WHERE s.tenant_id = tenant AND s.segment_id = w.segment_id AND s.lease_until IS NOT NULL AND s.fencing_token = w.fencing_token
-        RETURNING s.segment_id, s.collection_id)
-    SELECT (SELECT array_agg(c.segment_id) FROM completed AS c),
-           array_agg(g.collection_id ORDER BY g.collection_id), array_agg(g.n ORDER BY g.collection_id)
-      INTO done, collections, counts
-      FROM (SELECT c.collection_id, count(*)::integer AS n FROM completed AS c GROUP BY c.collection_id) AS g;
-    PERFORM execreport._count_transitions(tenant, collections, counts, 'running', 'completed', at, false);
-    RETURN coalesce(done, '{}');
-END
-$$;
+LANGUAGE c VOLATILE SECURITY DEFINER AS 'MODULE_PATHNAME', 'er_complete_segments';
 COMMENT ON FUNCTION execreport.complete_segments(uuid[], bigint[], bigint[], timestamptz) IS
 'complete_segment for many at once: a token, and a row_count or none at all, for each segment. Returns the ids of those that
 are completed now; one that is not among them was lost. For editors.
 Errors: 42501; 22004 NULL lists; 22023 lists of different length, a negative row_count.
 Example: SELECT execreport.complete_segments(array_agg(segment_id), array_agg(fencing_token)) FROM execreport.claim_segments(''worker 1'', 10);';
-
-CREATE FUNCTION execreport._check_row_count(row_count bigint) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF row_count < 0 THEN
-        RAISE EXCEPTION 'row_count is %', row_count USING ERRCODE = '22023', DETAIL = 'It is 0 or more, or null when unknown.';
-    END IF;
-END
-$$;
 
 CREATE FUNCTION execreport._end_attempt(segment uuid, token bigint, becomes execreport.segment_status_enum,
     wake timestamptz, error text, class text, at timestamptz)
@@ -396,6 +231,12 @@ BEGIN
                          ELSE execreport._add_error(s.errors, s.attempt, class, error, s.worker, at) END,
            backend_pid = NULL, backend_start = NULL, backend_statement = NULL
      WHERE stored.tenant_id = tenant AND stored.segment_id = segment;
+    UPDATE execreport.report_data_collections AS stored
+       SET running_ids = array_remove(stored.running_ids, segment),
+           retry_at = CASE WHEN becomes = 'pending' AND wake > '-infinity' THEN least(stored.retry_at, wake) ELSE stored.retry_at END,
+           next_start = CASE WHEN becomes = 'pending' AND wake = '-infinity' THEN least(stored.next_start, s.segment_start)
+                             ELSE stored.next_start END
+     WHERE stored.tenant_id = tenant AND stored.collection_id = s.collection_id;
     PERFORM execreport._count_transitions(tenant, ARRAY[s.collection_id], '{1}', 'running', becomes, at, false);
     RETURN true;
 END
@@ -449,16 +290,23 @@ CREATE FUNCTION execreport.next_segment_at(collection_id uuid DEFAULT NULL) RETU
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT least(
-        (SELECT min(s.ready_at)
+        (SELECT min(CASE WHEN EXISTS (SELECT FROM execreport.report_data_segments AS s
+                                       WHERE s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id
+                                         AND s.segment_start >= c.next_start AND s.status = 'pending' AND s.ready_at = '-infinity')
+                         THEN '-infinity'
+                         ELSE (SELECT min(s.ready_at)
+                                 FROM execreport.report_data_segments AS s
+                                WHERE s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id
+                                  AND s.ready_at > '-infinity' AND s.status = 'pending') END)
            FROM execreport.report_data_collections AS c
-           JOIN execreport.report_data_segments AS s ON s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id AND s.status = 'pending'
           WHERE c.tenant_id = (SELECT execreport.current_tenant()) AND c.status IN ('pending', 'in_progress') AND c.control = 'active'
-            AND c.running_segments < c.parallel_limit
+            AND c.running_segments < c.parallel_limit AND c.pending_segments > 0
             AND (next_segment_at.collection_id IS NULL OR c.collection_id = next_segment_at.collection_id)),
         (SELECT min(s.lease_until)
-           FROM execreport.report_data_segments AS s
-          WHERE s.tenant_id = (SELECT execreport.current_tenant()) AND s.status = 'running'
-            AND (next_segment_at.collection_id IS NULL OR s.collection_id = next_segment_at.collection_id)));
+           FROM execreport.report_data_collections AS c
+           JOIN execreport.report_data_segments AS s ON s.tenant_id = c.tenant_id AND s.segment_id = ANY (c.running_ids) AND s.status = 'running'
+          WHERE c.tenant_id = (SELECT execreport.current_tenant()) AND c.status IN ('pending', 'in_progress')
+            AND (next_segment_at.collection_id IS NULL OR c.collection_id = next_segment_at.collection_id)));
 END;
 COMMENT ON FUNCTION execreport.next_segment_at(uuid) IS
 'When a segment can be claimed next, as things stand: the earliest retry, or the end of a lease whose worker has died; -infinity
@@ -480,7 +328,7 @@ BEGIN ATOMIC
                 THEN greatest(clock_timestamp(), c.pace_from + c.pace_seconds * (c.pending_segments + c.running_segments) * interval '1 s') END,
            (SELECT min(s.claimed_at)
               FROM execreport.report_data_segments AS s
-             WHERE s.tenant_id = c.tenant_id AND s.collection_id = c.collection_id AND s.status = 'running')
+             WHERE s.tenant_id = c.tenant_id AND s.segment_id = ANY (c.running_ids) AND s.status = 'running')
       FROM execreport.report_data_collections AS c
      WHERE c.tenant_id = (SELECT execreport.current_tenant()) AND c.collection_id = backfill_progress.collection_id;
 END;

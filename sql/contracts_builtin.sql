@@ -360,7 +360,8 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "dstGap":       {"enum": ["shift", "skip"]},
     "dst_gap":      {"enum": ["shift", "skip"]},
     "dstOverlap":   {"enum": ["first", "second", "both"]},
-    "dst_overlap":  {"enum": ["first", "second", "both"]}
+    "dst_overlap":  {"enum": ["first", "second", "both"]},
+    "jitter":       {"type": "integer", "minimum": 0, "maximum": 3600}
   },
   "additionalProperties": false,
   "allOf": [

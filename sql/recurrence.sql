@@ -13,7 +13,7 @@ daysOfWeek: ISO weekdays 1 (Monday) to 7, 0 is Sunday, too (weekly needs them); 
 counted from startDate; endDate: the last local day; endsAt: the last instant; maxRuns: runs counted from startDate.
 monthEnd: clamp (default: the nearest day that the month has) or skip. dstGap, a local time that does not exist: shift
 (default: later by the length of the gap) or skip. dstOverlap, one that comes twice: first (default), second or both.
-Keys in snake_case are read too.
+jitter: seconds by which run_due_schedules() may make a run later, 0..3600; not used here. Keys in snake_case are read too.
 Runs increase strictly and do not drift. Local times become instants by RFC 5545, 3.3.5.
 Errors, each names the key: 22004 an argument is NULL; 22023 not an object, a key that is missing, unknown, wrong, does not
 belong to "once" or stands there twice with different values; 22007 a date not written YYYY-MM-DD; 22008 a day

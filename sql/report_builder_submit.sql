@@ -116,6 +116,7 @@ BEGIN ATOMIC
                           ELSE g.value END), '{}')
       FROM given AS g
      WHERE (g.key, g.value) NOT IN (('interval', '1'), ('monthEnd', '"clamp"'), ('dstGap', '"shift"'), ('dstOverlap', '"first"'))
+       AND g.key <> 'jitter'
        AND (g.key <> 'daysOfWeek' OR config ->> 'frequency' = 'weekly')
        AND (g.key <> 'dayOfMonth' OR config ->> 'frequency' = 'monthly');
 END;

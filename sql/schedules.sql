@@ -99,6 +99,15 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION execreport._schedule_delay(schedule_id uuid, schedule_config jsonb) RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT (('x' || left(md5(_schedule_delay.schedule_id::text), 8))::bit(32)::bigint
+            % (coalesce((_schedule_delay.schedule_config -> 'jitter')::integer, 0) + 1)) * interval '1 s';
+END;
+COMMENT ON FUNCTION execreport._schedule_delay(uuid, jsonb) IS
+'How long after its time a run of this schedule is made: 0 to jitter seconds, by the schedule''s id, so always the same.';
+
 CREATE FUNCTION execreport.create_schedule(workflow_id uuid, schedule_config jsonb, parameters jsonb DEFAULT '{}',
     catchup text DEFAULT 'latest', catchup_window interval DEFAULT '24 hours', max_catchup integer DEFAULT 10,
     overlap text DEFAULT 'skip', pause_after_failures integer DEFAULT NULL, run_timeout interval DEFAULT '24 hours',
@@ -109,7 +118,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     tenant integer := execreport._require_persona('editor');
     first_run timestamptz := execreport.next_run(create_schedule.schedule_config, create_schedule.now);
-    result uuid;
+    result uuid := execreport._uuid7();
 BEGIN
     PERFORM execreport._check_word('catchup', create_schedule.catchup, '{latest,none,all}'),
             execreport._check_word('overlap', create_schedule.overlap, '{skip,queue_one,allow,cancel_previous}'),
@@ -139,13 +148,12 @@ BEGIN
             USING ERRCODE = 'P0002', HINT = 'Start it with execreport.start_backfill().';
     END IF;
 
-    INSERT INTO execreport._schedules (tenant_id, workflow_id, schedule_config, parameters, catchup, catchup_window,
+    INSERT INTO execreport._schedules (tenant_id, schedule_id, workflow_id, schedule_config, parameters, catchup, catchup_window,
         max_catchup, overlap, run_timeout, pause_after_failures, scheduled_through, next_run_at, wake_at, backfill_collection_id)
-    VALUES (tenant, create_schedule.workflow_id, create_schedule.schedule_config, create_schedule.parameters,
+    VALUES (tenant, result, create_schedule.workflow_id, create_schedule.schedule_config, create_schedule.parameters,
         create_schedule.catchup, create_schedule.catchup_window, create_schedule.max_catchup, create_schedule.overlap,
-        create_schedule.run_timeout, create_schedule.pause_after_failures, create_schedule.now, first_run, first_run,
-        create_schedule.backfill_collection_id)
-    RETURNING schedule_id INTO result;
+        create_schedule.run_timeout, create_schedule.pause_after_failures, create_schedule.now, first_run,
+        first_run + execreport._schedule_delay(result, create_schedule.schedule_config), create_schedule.backfill_collection_id);
     PERFORM execreport._audit(tenant, 'create', 'schedule', result::text, NULL,
         jsonb_build_object('workflow_id', create_schedule.workflow_id, 'schedule_config', create_schedule.schedule_config,
                            'catchup', create_schedule.catchup, 'overlap', create_schedule.overlap));
@@ -256,7 +264,8 @@ BEGIN
     END LOOP;
 
     WITH open AS MATERIALIZED (
-        SELECT s.*, r.running, r.waiting
+        -- its delay makes a schedule look at the past: to it, so late is it now
+        SELECT s.*, r.running, r.waiting, _make_runs.now - execreport._schedule_delay(s.schedule_id, s.schedule_config) AS present
           FROM execreport._schedules AS s,
                LATERAL (SELECT count(*) FILTER (WHERE r.status = 'running') AS running,
                                count(*) FILTER (WHERE r.status = 'pending') AS waiting
@@ -265,11 +274,11 @@ BEGIN
          WHERE s.tenant_id = tenant AND s.schedule_id = ANY (due)
            AND (s.status = 'active' OR s.status = 'paused' AND s.paused_until <= _make_runs.now)
     ), fallen AS (
-        SELECT s.schedule_id, s.overlap, s.catchup, s.catchup_window, s.max_catchup, s.pause_reason, s.running, s.waiting, o.run_at,
-               o.run_at < _make_runs.now - interval '1 hour' OR during.pause AS late, during.pause AS paused,
+        SELECT s.schedule_id, s.overlap, s.catchup, s.catchup_window, s.max_catchup, s.pause_reason, s.running, s.waiting, o.run_at, s.present,
+               o.run_at < s.present - interval '1 hour' OR during.pause AS late, during.pause AS paused,
                row_number() OVER (PARTITION BY s.schedule_id ORDER BY o.run_at DESC) AS age, s.last_run_number + o.run_number AS number
           FROM open AS s,
-               LATERAL execreport.occurrences(s.schedule_config, s.scheduled_through, greatest(_make_runs.now, s.scheduled_through)) AS o,
+               LATERAL execreport.occurrences(s.schedule_config, s.scheduled_through, greatest(s.present, s.scheduled_through)) AS o,
                LATERAL (SELECT s.status = 'paused' AND o.run_at > s.paused_at AND o.run_at <= s.paused_until AS pause) AS during
          -- a manual run may stand at that instant; a scalar subquery, so that each is looked up by its key
          WHERE (SELECT r.run_id FROM execreport.schedule_runs AS r
@@ -277,7 +286,7 @@ BEGIN
     ), judged AS (
         SELECT f.*, CASE WHEN NOT f.late THEN NULL
                          WHEN f.catchup = 'none' THEN 'late, and catchup is none'
-                         WHEN f.run_at < _make_runs.now - f.catchup_window THEN 'older than catchup_window'
+                         WHEN f.run_at < f.present - f.catchup_window THEN 'older than catchup_window'
                          WHEN f.catchup = 'latest' AND f.age > 1 THEN 'late, and a later run takes its place'
                          WHEN f.age > f.max_catchup THEN 'late, and more than max_catchup' END AS missed
           FROM fallen AS f
@@ -345,13 +354,14 @@ BEGIN
     UPDATE execreport._schedules AS s
        SET status = CASE WHEN s.status = 'ended' THEN 'ended' WHEN n.next_run IS NULL THEN 'ended' ELSE 'active' END,
            ended_at = CASE WHEN s.status = 'ended' THEN s.ended_at WHEN n.next_run IS NULL THEN _make_runs.now END,
-           scheduled_through = greatest(s.scheduled_through, _make_runs.now),
-           next_run_at = n.next_run, wake_at = least(n.next_run, last.started_at + s.run_timeout),
+           scheduled_through = greatest(s.scheduled_through, _make_runs.now - n.delay),
+           next_run_at = n.next_run, wake_at = least(n.next_run + n.delay, last.started_at + s.run_timeout),
            pause_reason = NULL, paused_at = NULL, paused_until = NULL,
            last_run_number = coalesce(last.run_number, s.last_run_number), last_run_at = coalesce(last.scheduled_at, s.last_run_at)
       FROM execreport._schedules AS old
-      CROSS JOIN LATERAL (SELECT CASE WHEN old.status <> 'ended' THEN
-                execreport.next_run(old.schedule_config, greatest(old.scheduled_through, _make_runs.now)) END AS next_run) AS n
+      CROSS JOIN LATERAL (SELECT d.delay, CASE WHEN old.status <> 'ended' THEN
+                execreport.next_run(old.schedule_config, greatest(old.scheduled_through, _make_runs.now - d.delay)) END AS next_run
+                            FROM execreport._schedule_delay(old.schedule_id, old.schedule_config) AS d (delay)) AS n
       LEFT JOIN LATERAL (SELECT max(r.run_number) AS run_number,
                                 max(r.scheduled_at) FILTER (WHERE r.status NOT IN ('missed', 'skipped')) AS scheduled_at,
                                 (SELECT min(o.started_at) FROM execreport.schedule_runs AS o
@@ -541,6 +551,7 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     s execreport._schedules := execreport._locked_schedule(tenant, change_schedule.schedule_id);
     next_run timestamptz := execreport.next_run(change_schedule.schedule_config, greatest(change_schedule.now, s.scheduled_through));
+    delay interval := execreport._schedule_delay(s.schedule_id, s.schedule_config);
 BEGIN
     IF s.status = 'ended' OR next_run IS NULL THEN
         RAISE EXCEPTION 'schedule % %', change_schedule.schedule_id, CASE s.status WHEN 'ended' THEN 'has ended' ELSE 'would have no more run' END
@@ -549,12 +560,14 @@ BEGIN
     ELSIF s.status = 'active' AND s.next_run_at <= change_schedule.now THEN
         RAISE EXCEPTION 'schedule % has runs that are due', change_schedule.schedule_id
             USING ERRCODE = '55000', DETAIL = format('The next one was due at %s.', s.next_run_at),
-                  HINT = 'Call execreport.run_due_schedules() first.';
+                  HINT = CASE WHEN s.next_run_at + delay <= change_schedule.now THEN 'Call execreport.run_due_schedules() first.'
+                              ELSE format('Its jitter delays it; call execreport.run_due_schedules() first, from %s on.', s.next_run_at + delay) END;
     END IF;
     UPDATE execreport._schedules AS stored
        SET schedule_config = change_schedule.schedule_config, scheduled_through = greatest(change_schedule.now, stored.scheduled_through),
            next_run_at = CASE stored.status WHEN 'active' THEN next_run END,
-           wake_at = CASE stored.status WHEN 'active' THEN least(next_run, CASE WHEN stored.wake_at < stored.next_run_at THEN stored.wake_at END)
+           wake_at = CASE stored.status WHEN 'active' THEN least(next_run + execreport._schedule_delay(stored.schedule_id, change_schedule.schedule_config),
+                              CASE WHEN stored.wake_at < stored.next_run_at + delay THEN stored.wake_at END)
                           ELSE stored.wake_at END
      WHERE stored.tenant_id = tenant AND stored.schedule_id = change_schedule.schedule_id;
     PERFORM execreport._audit(tenant, 'update', 'schedule', change_schedule.schedule_id::text,

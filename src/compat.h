@@ -34,17 +34,6 @@ extern PGDLLEXPORT void _PG_init(void);
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
-/* From 15 on shared memory is asked for in a hook of its own. */
-#if PG_VERSION_NUM >= 150000
-#define er_shmem_request_hook_type shmem_request_hook_type
-#define ER_REQUEST_SHMEM(next, request) ((next) = shmem_request_hook, shmem_request_hook = (request))
-#define ER_NEXT_SHMEM_REQUEST(next) do { if (next) (next)(); } while (0)
-#else
-typedef void (*er_shmem_request_hook_type) (void);
-#define ER_REQUEST_SHMEM(next, request) ((next) = NULL, (request)())
-#define ER_NEXT_SHMEM_REQUEST(next) ((void) (next))
-#endif
-
 #if PG_VERSION_NUM >= 180000
 #define er_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
 #else
@@ -66,6 +55,26 @@ typedef void (*shmem_request_hook_type) (void);
 #else
 #include "storage/backendid.h"
 #define er_backend_number() ((uint32) MyBackendId)
+#endif
+
+/* 18 counts an index scan's searches where it is told to. */
+#if PG_VERSION_NUM >= 180000
+#define er_index_beginscan(rel, index, snapshot, nkeys) index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
+#else
+#define er_index_beginscan(rel, index, snapshot, nkeys) index_beginscan(rel, index, snapshot, nkeys, 0)
+#endif
+
+/* Which indexes a new version of a row needs entries in: 16 tells those with summaries (BRIN) apart. */
+#if PG_VERSION_NUM >= 160000
+#define ErUpdateIndexes TU_UpdateIndexes
+#define ER_NO_INDEXES TU_None
+#define er_insert_index_tuples(target, slot, estate, indexes) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, (indexes) == TU_Summarizing)
+#else
+#define ErUpdateIndexes bool
+#define ER_NO_INDEXES false
+#define er_insert_index_tuples(target, slot, estate, indexes) \
+	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
 #endif
 
 #endif							/* ER_COMPAT_H */

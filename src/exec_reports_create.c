@@ -7,7 +7,7 @@
  * anew by the SQL function, which holds all rules and words all errors. The same goes for tables that carry triggers:
  * someone else has plans with them, as when they are distributed over several servers.
  *
- * This is the one place where a file writes a table of ours, and it does so for speed alone. A report is stored for each
+ * Besides backfill_queue.c this is the one place where C writes a table of ours, for speed alone. A report is stored for each
  * run of each module; as SQL, in PL/pgSQL, the checks and the statement took as long as all the rest of the transaction
  * (62 of 155 microseconds), because expressions and plans are set up anew each time.
  */

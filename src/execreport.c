@@ -178,9 +178,9 @@ _PG_init(void)
 							NULL, &er_worker_naptime, 10, 1, 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("execreport");
 
-	er_flags_asked_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
+		er_flags_asked_init();
 		er_metrics_init();
 		er_worker_init();
 	}

@@ -38,7 +38,7 @@ typedef struct Asked
 static Asked *asked = NULL;
 static int64 noted_hour = 0;
 
-static er_shmem_request_hook_type next_request = NULL;
+static shmem_request_hook_type next_request = NULL;
 static shmem_startup_hook_type next_startup = NULL;
 
 static void request_memory(void);
@@ -53,9 +53,7 @@ PG_FUNCTION_INFO_V1(er_flags_asked_since);
 void
 er_flags_asked_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	ER_REQUEST_SHMEM(next_request, request_memory);
+	er_on_shmem_request(next_request, request_memory);
 	next_startup = shmem_startup_hook;
 	shmem_startup_hook = start_up;
 }
@@ -63,7 +61,8 @@ er_flags_asked_init(void)
 static void
 request_memory(void)
 {
-	ER_NEXT_SHMEM_REQUEST(next_request);
+	if (next_request != NULL)
+		next_request();
 	RequestAddinShmemSpace(MAXALIGN(sizeof(Asked)));
 	RequestNamedLWLockTranche("execreport flags asked", 1);
 }

@@ -5,16 +5,18 @@
  *		{"frequency": "once|daily|weekly|monthly", "time": "09:00", "timezone": "America/New_York",
  *		 "daysOfWeek": [1, 3, 5], "dayOfMonth": 15, "interval": 2, "startDate": "2025-01-01", "endDate": "2025-12-31",
  *		 "endsAt": "2025-12-31T12:00:00Z", "maxRuns": 10, "monthEnd": "clamp|skip", "dstGap": "shift|skip",
- *		 "dstOverlap": "first|second|both"}, or the same in snake_case
+ *		 "dstOverlap": "first|second|both", "jitter": 600}, or the same in snake_case
  *
  * Invariants: whatever is not in this grammar is an error that names its key; nothing is guessed. daysOfWeek and
  * dayOfMonth may stand beside any frequency, for a form sends all its fields: they are checked, and used by their own
- * frequency alone. Nothing in the rule points into the configuration.
+ * frequency alone. jitter is for whoever makes the runs: it is checked here, and changes no run's time. Nothing in the
+ * rule points into the configuration.
  */
 #include "recurrence.h"
 
 #define LARGEST_INTERVAL	1000
 #define LARGEST_MAX_RUNS	100000
+#define LARGEST_JITTER		3600
 
 #define EXAMPLE \
 	"Write {\"frequency\": \"weekly\", \"time\": \"09:00\", \"timezone\": \"America/New_York\", " \
@@ -36,6 +38,7 @@ typedef enum Key
 	KEY_MONTH_END,
 	KEY_DST_GAP,
 	KEY_DST_OVERLAP,
+	KEY_JITTER,
 	KEY_COUNT
 } Key;
 
@@ -75,6 +78,7 @@ static int	read_whole(const ErMember *member, const char *name, int least, int l
 static void read_month_end(const ErMember *member, const char *name, ErRule *rule);
 static void read_dst_gap(const ErMember *member, const char *name, ErRule *rule);
 static void read_dst_overlap(const ErMember *member, const char *name, ErRule *rule);
+static void read_jitter(const ErMember *member, const char *name, ErRule *rule);
 static int	read_word(const ErMember *member, const char *name, const char *const *words, const char *allowed);
 static void check_keys(const GivenKey *given, const ErRule *rule);
 static void demand(const GivenKey *given, Key key, const char *name, const char *detail);
@@ -105,6 +109,7 @@ static const KeyName key_names[] = {
 	KEY_NAME("dst_gap", KEY_DST_GAP, read_dst_gap),
 	KEY_NAME("dstOverlap", KEY_DST_OVERLAP, read_dst_overlap),
 	KEY_NAME("dst_overlap", KEY_DST_OVERLAP, read_dst_overlap),
+	KEY_NAME("jitter", KEY_JITTER, read_jitter),
 };
 
 void
@@ -161,7 +166,7 @@ read_member(const ErMember *member, GivenKey *given, ErRule *rule)
 	er_fault(NULL, ERRCODE_INVALID_PARAMETER_VALUE, "$",
 			 psprintf("schedule has the unknown key \"%s\"", er_member_name(member)),
 			 "Known keys are frequency, time, timezone, daysOfWeek, dayOfMonth, interval, startDate, endDate, endsAt, "
-			 "maxRuns, monthEnd, dstGap and dstOverlap, or the same in snake_case.",
+			 "maxRuns, monthEnd, dstGap, dstOverlap and jitter, or the same in snake_case.",
 			 "Remove the key, or correct its spelling.");
 }
 
@@ -448,6 +453,12 @@ read_dst_overlap(const ErMember *member, const char *name, ErRule *rule)
 	rule->overlap = ER_OVERLAP_FIRST +
 		read_word(member, name, words,
 				  "Allowed are \"first\", \"second\" and \"both\": which of the two equal local times runs.");
+}
+
+static void
+read_jitter(const ErMember *member, const char *name, ErRule *rule)
+{
+	(void) read_whole(member, name, 0, LARGEST_JITTER);
 }
 
 /* Which of the words it is. */

@@ -135,6 +135,8 @@ SELECT is(pg_temp.accepts(name, document), good, name || ' ' || left(document::t
     ('schedule-config', '{"frequency": "once", "time": "09:00", "timezone": "UTC"}', false),
     ('schedule-config', '{"frequency": "once", "time": "09:00", "timezone": "UTC", "startDate": "2026-01-01", "maxRuns": 2}', false),
     ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "UTC", "maxRuns": 2}', false),
+    ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "UTC", "jitter": 3600}', true),
+    ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "UTC", "jitter": 3601}', false),
     ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "UTC+3:00:00 x"}', false),
     ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "UTC", "color": 1}', false),
     ('backfill-config', '{}', true), ('backfill-config', '{"days": 365, "segmentType": "weekly", "parallel_limit": 5, "includeCurrent": true}', true),
