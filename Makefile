@@ -31,7 +31,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation_state.o \
 	flags.o flags_setting.o \
 	spelling.o exec_reports.o exec_reports_create.o \
-	backfill_queue.o)
+	backfill_queue.o backfill_rows.o)
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
