@@ -11,7 +11,7 @@
  *
  * Rules that hold here and in sql/backfill*.sql:
  * - Segments leave the state pending only under a lock of their collection's row. Counters, running_ids and status of a
- *   collection change in move_segments() alone, except that SQL takes ids out of running_ids itself.
+ *   collection change in er_move_segments() alone, except that SQL takes ids out of running_ids itself.
  * - No pending segment whose ready_at is -infinity starts before next_start, so a claim begins to look there. Pending
  *   ones with a later ready_at become such ones by _tend_collection(), which is due at retry_at.
  * - No lease of a running segment ends before check_at: until then there is nothing to take back.
@@ -22,104 +22,29 @@
  *
  * Under REPEATABLE READ whatever has changed since the snapshot is error 40001, as for an UPDATE.
  */
-#include "compat.h"
+#include "backfill_rows.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
-#include "commands/async.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
-#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-#include "utils/uuid.h"
 
 #include "maintenance.h"
-#include "session_cache.h"
 #include "tenancy.h"
-
-/* Columns of report_data_collections and report_data_segments, as sql/backfill.sql has them */
-enum
-{
-	C_TENANT_ID, C_COLLECTION_ID, C_PARALLEL_LIMIT, C_PENDING, C_RUNNING, C_COMPLETED, C_FAILED, C_CANCELLED, C_STATUS,
-	C_NEXT_START, C_RETRY_AT, C_CHECK_AT, C_CONTROL, C_RUNNING_IDS, C_STARTED_AT, C_FINISHED_AT, C_PACE_FROM, C_PACE_SECONDS,
-	C_WORKFLOW_ID, C_USER_ID, C_LOOKBACK_CONFIG, C_SEGMENTATION_CONFIG, C_PARAMETERS, C_START_DATE, C_END_DATE,
-	C_REQUEST_KEY, C_MAX_ATTEMPTS, C_RETRY_FAILED, C_CONTROL_REASON, C_CREATED_AT, C_COLUMNS
-};
-enum
-{
-	S_TENANT_ID, S_SEGMENT_ID, S_COLLECTION_ID, S_SEGMENT_START, S_SEGMENT_END, S_STATUS, S_ATTEMPT, S_FENCING_TOKEN,
-	S_READY_AT, S_LEASE_UNTIL, S_CLAIMED_AT, S_COMPLETED_AT, S_ROW_COUNT, S_WORKER, S_BACKEND_PID, S_BACKEND_START,
-	S_BACKEND_STATEMENT, S_LOST_LEASES, S_ERROR_MESSAGE, S_ERRORS, S_RESULT, S_COLUMNS
-};
-
-/* execreport.segment_status_enum; the counters of a collection stand in the same order */
-typedef enum SegmentStatus
-{
-	SEGMENT_PENDING, SEGMENT_RUNNING, SEGMENT_COMPLETED, SEGMENT_FAILED, SEGMENT_CANCELLED, SEGMENT_STATES,
-	SEGMENT_NEW = -1
-} SegmentStatus;
-static const char *const segment_labels[] = {"pending", "running", "completed", "failed", "cancelled"};
-
-/* execreport.backfill_status_enum */
-typedef enum BackfillStatus
-{
-	BACKFILL_PENDING, BACKFILL_IN_PROGRESS, BACKFILL_COMPLETED, BACKFILL_FAILED, BACKFILL_PARTIAL, BACKFILL_STATES
-} BackfillStatus;
-static const char *const backfill_labels[] = {"pending", "in_progress", "completed", "failed", "partial"};
-
-#define MAX_LABELS	5
-
-/* The OIDs of an enum's labels, for as long as the type has this OID */
-typedef struct Labels
-{
-	Oid			type;
-	Oid			oids[MAX_LABELS];
-} Labels;
-
-static ErWatch collections_watch = {"report_data_collections"};
-static ErWatch segments_watch = {"report_data_segments"};
-
-static Labels segment_states;
-static Labels backfill_states;
-
-/* One of the two tables, open for a call */
-typedef struct Table
-{
-	Relation	rel;
-	TupleTableSlot *stored;		/* the version that is locked */
-	TupleTableSlot *changed;	/* the version to be written */
-} Table;
-
-typedef struct Queue
-{
-	int32		tenant;
-	TimestampTz at;
-	Table		collections;
-	Table		segments;
-	Relation	collections_key;
-	bool		bell;
-} Queue;
 
 /* What a claim asks for */
 typedef struct Claim
 {
-	Queue		queue;
+	ErQueue		queue;
 	Datum		worker;
 	int			missing;		/* segments still to be given */
 	TimestampTz until;
@@ -133,18 +58,6 @@ typedef struct Claim
 	Tuplestorestate *leases;
 } Claim;
 
-/* A change of a collection's counters, and of what goes with it */
-typedef struct Move
-{
-	SegmentStatus was;
-	SegmentStatus becomes;
-	int			moved;
-	const pg_uuid_t *ids;		/* the segments, when they begin or cease to run; NULL: running_ids is kept */
-	bool		sets_next_start;
-	DateADT		next_start;
-	TimestampTz until;			/* of the leases of those that begin to run */
-} Move;
-
 /* A segment that a call has completed */
 typedef struct Done
 {
@@ -157,44 +70,24 @@ static void check_batch(FunctionCallInfo fcinfo);
 static void begin_leases(FunctionCallInfo fcinfo, Claim *claim);
 static void claim_one(Claim *claim, Datum collection_id);
 static void take_back_due(Claim *claim);
-static bool any_due(Queue *queue, Snapshot snapshot);
+static bool any_due(ErQueue *queue, Snapshot snapshot);
 static void claim_any(Claim *claim, bool waits);
 static bool is_due(Claim *claim, Datum collection_id);
 static void hold(Claim *claim, Datum collection_id);
-static bool claimable(Queue *queue, TupleTableSlot *collection);
+static bool claimable(ErQueue *queue, TupleTableSlot *collection);
 static void tend(Claim *claim, Datum collection_id);
 static bool claim_from(Claim *claim);
 static void give(Claim *claim, ItemPointer tid, const Datum *values, const bool *nulls, Snapshot snapshot);
-static Datum complete(Queue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *token_nulls, Datum *counts,
+static Datum complete(ErQueue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *token_nulls, Datum *counts,
 					  bool *count_nulls, Datum result, bool has_result, int *done_count);
-static bool complete_one(Queue *queue, IndexScanDesc scan, Datum id, int64 token, bool has_count, Datum count, bool has_result,
+static bool complete_one(ErQueue *queue, IndexScanDesc scan, Datum id, int64 token, bool has_count, Datum count, bool has_result,
 						 Datum result, Snapshot snapshot, Done *done);
 static bool is_current(const Datum *values, const bool *nulls, int64 token);
-static void count_completed(Queue *queue, Done *done, int n);
+static void count_completed(ErQueue *queue, Done *done, int n);
 static int	compare_done(const void *a, const void *b);
-static void move_segments(Queue *queue, const Move *move);
-static BackfillStatus backfill_status(const int32 *counters, bool started);
-static ArrayType *with_ids(ArrayType *ids, const pg_uuid_t *more, int n);
-static ArrayType *without_ids(ArrayType *ids, const pg_uuid_t *gone, int n);
 static void check_row_count(int64 row_count);
 static TimestampTz time_or_clock(FunctionCallInfo fcinfo, int argument);
 static Interval *check_lease(FunctionCallInfo fcinfo, int argument);
-static void open_queue(Queue *queue, int32 tenant, TimestampTz at, const char *caller);
-static void close_queue(Queue *queue);
-static void open_table(Table *table, ErWatch *watch, int columns);
-static void close_table(Table *table);
-static Relation open_index(Relation rel, const char *name);
-static Snapshot fresh_snapshot(void);
-static bool lock_collection(Queue *queue, Datum collection_id, LockWaitPolicy policy);
-static bool lock_row(Table *table, ItemPointer tid, Snapshot snapshot, LockWaitPolicy policy);
-static void begin_change(Table *table, const Datum *values, const bool *nulls);
-static void set_column(Table *table, int column, Datum value);
-static void set_null(Table *table, int column);
-static TM_Result write_change(Table *table, ItemPointer tid, Snapshot snapshot);
-static void insert_index_entries(Table *table, ErUpdateIndexes indexes);
-static Oid	label_oid(Labels *labels, Relation rel, int column, const char *const *names, int index);
-static SegmentStatus segment_status(Queue *queue, Oid label);
-static bool text_is(Datum value, const char *expected);
 
 PG_FUNCTION_INFO_V1(er_claim_segments);
 PG_FUNCTION_INFO_V1(er_complete_segment);
@@ -224,7 +117,7 @@ er_claim_segments(PG_FUNCTION_ARGS)
 												  PointerGetDatum(check_lease(fcinfo, 2))));
 	begin_leases(fcinfo, &claim);
 
-	open_queue(&claim.queue, tenant, claim.queue.at, "claim_segments()");
+	er_open_queue(&claim.queue, tenant, claim.queue.at, "claim_segments()");
 	if (!PG_ARGISNULL(3))
 		claim_one(&claim, PG_GETARG_DATUM(3));
 	else
@@ -232,7 +125,7 @@ er_claim_segments(PG_FUNCTION_ARGS)
 		take_back_due(&claim);
 		claim_any(&claim, false);
 	}
-	close_queue(&claim.queue);
+	er_close_queue(&claim.queue);
 	return (Datum) 0;
 }
 
@@ -292,9 +185,9 @@ begin_leases(FunctionCallInfo fcinfo, Claim *claim)
 static void
 claim_one(Claim *claim, Datum collection_id)
 {
-	Queue	   *queue = &claim->queue;
+	ErQueue *queue = &claim->queue;
 
-	if (!lock_collection(queue, collection_id, LockWaitBlock))
+	if (!er_lock_collection(queue, collection_id, LockWaitBlock))
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("collection_id %s does not exist", DatumGetCString(DirectFunctionCall1(uuid_out, collection_id))),
@@ -310,8 +203,8 @@ claim_one(Claim *claim, Datum collection_id)
 static void
 take_back_due(Claim *claim)
 {
-	Queue	   *queue = &claim->queue;
-	Snapshot	snapshot = fresh_snapshot();
+	ErQueue *queue = &claim->queue;
+	Snapshot	snapshot = er_fresh_snapshot();
 	bool		due = any_due(queue, snapshot);
 	Oid			types[] = {INT4OID, TIMESTAMPTZOID};
 	ArrayType  *ids;
@@ -329,7 +222,7 @@ take_back_due(Claim *claim)
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (lock_collection(queue, elements[i], LockWaitSkip))
+		if (er_lock_collection(queue, elements[i], LockWaitSkip))
 		{
 			tend(claim, elements[i]);
 			hold(claim, elements[i]);
@@ -343,9 +236,9 @@ take_back_due(Claim *claim)
 }
 
 static bool
-any_due(Queue *queue, Snapshot snapshot)
+any_due(ErQueue *queue, Snapshot snapshot)
 {
-	Relation	index = open_index(queue->collections.rel, "report_data_collections_check_idx");
+	Relation	index = er_open_index(queue->collections.rel, "report_data_collections_check_idx");
 	SysScanDesc scan;
 	ScanKeyData keys[2];
 	bool		found;
@@ -366,10 +259,10 @@ any_due(Queue *queue, Snapshot snapshot)
 static void
 claim_any(Claim *claim, bool waits)
 {
-	Queue	   *queue = &claim->queue;
+	ErQueue *queue = &claim->queue;
 	int			wanted = claim->missing;
-	Relation	index = open_index(queue->collections.rel, "report_data_collections_open_idx");
-	Snapshot	snapshot = fresh_snapshot();
+	Relation	index = er_open_index(queue->collections.rel, "report_data_collections_open_idx");
+	Snapshot	snapshot = er_fresh_snapshot();
 	TupleTableSlot *seen = MakeSingleTupleTableSlot(RelationGetDescr(queue->collections.rel), &TTSOpsHeapTuple);
 	SysScanDesc scan;
 	ScanKeyData keys[2];
@@ -394,7 +287,7 @@ claim_any(Claim *claim, bool waits)
 				hold(claim, seen->tts_values[C_COLLECTION_ID]);
 			continue;
 		}
-		if (!lock_row(&queue->collections, &tuple->t_self, snapshot, waits ? LockWaitBlock : LockWaitSkip))
+		if (!er_lock_row(&queue->collections, &tuple->t_self, snapshot, waits ? LockWaitBlock : LockWaitSkip))
 		{
 			claim->passed = true;
 			continue;
@@ -439,7 +332,7 @@ hold(Claim *claim, Datum collection_id)
 
 /* Can segments of this collection be claimed, as far as its row tells? */
 static bool
-claimable(Queue *queue, TupleTableSlot *collection)
+claimable(ErQueue *queue, TupleTableSlot *collection)
 {
 	Datum	   *value = collection->tts_values;
 
@@ -448,19 +341,19 @@ claimable(Queue *queue, TupleTableSlot *collection)
 		DatumGetInt32(value[C_RUNNING]) < DatumGetInt32(value[C_PARALLEL_LIMIT]) &&
 		(!DATE_IS_NOEND(DatumGetDateADT(value[C_NEXT_START])) ||
 		 DatumGetTimestampTz(value[C_RETRY_AT]) <= queue->at) &&
-		text_is(value[C_CONTROL], "active");
+		er_text_is(value[C_CONTROL], "active");
 }
 
 /* Lost leases and retries that are due, of the collection that we have locked; then read its row again. */
 static void
 tend(Claim *claim, Datum collection_id)
 {
-	Queue	   *queue = &claim->queue;
+	ErQueue *queue = &claim->queue;
 	Oid			types[] = {INT4OID, UUIDOID, TIMESTAMPTZOID};
 
 	OidFunctionCall3(LookupFuncName(list_make2(makeString("execreport"), makeString("_tend_collection")), 3, types, false),
 					 Int32GetDatum(queue->tenant), collection_id, TimestampTzGetDatum(queue->at));
-	if (!lock_collection(queue, collection_id, LockWaitBlock))
+	if (!er_lock_collection(queue, collection_id, LockWaitBlock))
 		elog(ERROR, "a locked collection has vanished");
 	slot_getallattrs(queue->collections.stored);
 }
@@ -472,7 +365,7 @@ tend(Claim *claim, Datum collection_id)
 static bool
 claim_from(Claim *claim)
 {
-	Queue	   *queue = &claim->queue;
+	ErQueue *queue = &claim->queue;
 	TupleTableSlot *collection = queue->collections.stored;
 	Relation	index;
 	Snapshot	snapshot;
@@ -480,9 +373,9 @@ claim_from(Claim *claim)
 	ScanKeyData keys[3];
 	HeapTuple	tuple;
 	pg_uuid_t	id = *DatumGetUUIDP(collection->tts_values[C_COLLECTION_ID]);
-	Oid			pending = label_oid(&segment_states, queue->segments.rel, S_STATUS, segment_labels, SEGMENT_PENDING);
+	Oid			pending = er_segment_label(queue, SEGMENT_PENDING);
 	TupleDesc	desc = RelationGetDescr(queue->segments.rel);
-	Move		move = {.was = SEGMENT_PENDING, .becomes = SEGMENT_RUNNING, .sets_next_start = true};
+	ErMove		move = {.was = SEGMENT_PENDING, .becomes = SEGMENT_RUNNING, .sets_next_start = true};
 	pg_uuid_t  *ids;
 	int			most;
 
@@ -498,8 +391,8 @@ claim_from(Claim *claim)
 	move.next_start = DATEVAL_NOEND;
 	move.until = claim->until;
 
-	index = open_index(queue->segments.rel, "report_data_segments_days_key");
-	snapshot = fresh_snapshot();
+	index = er_open_index(queue->segments.rel, "report_data_segments_days_key");
+	snapshot = er_fresh_snapshot();
 	ScanKeyInit(&keys[0], S_TENANT_ID + 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(queue->tenant));
 	ScanKeyInit(&keys[1], S_COLLECTION_ID + 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&id));
 	ScanKeyInit(&keys[2], S_SEGMENT_START + 1, BTGreaterEqualStrategyNumber, F_DATE_GE,
@@ -526,7 +419,7 @@ claim_from(Claim *claim)
 	UnregisterSnapshot(snapshot);
 	index_close(index, NoLock);
 
-	move_segments(queue, &move);
+	er_move_segments(queue, &move);
 	claim->missing -= move.moved;
 	return move.moved > 0;
 }
@@ -535,23 +428,23 @@ claim_from(Claim *claim)
 static void
 give(Claim *claim, ItemPointer tid, const Datum *values, const bool *nulls, Snapshot snapshot)
 {
-	Queue	   *queue = &claim->queue;
-	Table	   *table = &queue->segments;
+	ErQueue *queue = &claim->queue;
+	ErQueueTable *table = &queue->segments;
 	Datum		answer[7];
 	bool		answer_nulls[7] = {false};
 
-	begin_change(table, values, nulls);
-	set_column(table, S_STATUS, ObjectIdGetDatum(label_oid(&segment_states, table->rel, S_STATUS, segment_labels, SEGMENT_RUNNING)));
-	set_column(table, S_ATTEMPT, Int32GetDatum(DatumGetInt32(values[S_ATTEMPT]) + 1));
-	set_column(table, S_FENCING_TOKEN, Int64GetDatum(DatumGetInt64(values[S_FENCING_TOKEN]) + 1));
-	set_column(table, S_LEASE_UNTIL, TimestampTzGetDatum(claim->until));
-	set_column(table, S_CLAIMED_AT, TimestampTzGetDatum(queue->at));
-	set_column(table, S_WORKER, claim->worker);
+	er_begin_change(table, values, nulls);
+	er_set_column(table, S_STATUS, ObjectIdGetDatum(er_segment_label(queue, SEGMENT_RUNNING)));
+	er_set_column(table, S_ATTEMPT, Int32GetDatum(DatumGetInt32(values[S_ATTEMPT]) + 1));
+	er_set_column(table, S_FENCING_TOKEN, Int64GetDatum(DatumGetInt64(values[S_FENCING_TOKEN]) + 1));
+	er_set_column(table, S_LEASE_UNTIL, TimestampTzGetDatum(claim->until));
+	er_set_column(table, S_CLAIMED_AT, TimestampTzGetDatum(queue->at));
+	er_set_column(table, S_WORKER, claim->worker);
 	if (claim->statement_lease)
 	{
-		set_column(table, S_BACKEND_PID, Int32GetDatum(MyProcPid));
-		set_column(table, S_BACKEND_START, TimestampTzGetDatum(MyStartTimestamp));
-		set_column(table, S_BACKEND_STATEMENT, TimestampTzGetDatum(GetCurrentStatementStartTimestamp()));
+		er_set_column(table, S_BACKEND_PID, Int32GetDatum(MyProcPid));
+		er_set_column(table, S_BACKEND_START, TimestampTzGetDatum(MyStartTimestamp));
+		er_set_column(table, S_BACKEND_STATEMENT, TimestampTzGetDatum(GetCurrentStatementStartTimestamp()));
 	}
 	answer[0] = values[S_SEGMENT_ID];
 	answer[1] = values[S_COLLECTION_ID];
@@ -561,7 +454,7 @@ give(Claim *claim, ItemPointer tid, const Datum *values, const bool *nulls, Snap
 	answer[5] = table->changed->tts_values[S_FENCING_TOKEN];
 	answer[6] = table->changed->tts_values[S_LEASE_UNTIL];
 	tuplestore_putvalues(claim->leases, claim->desc, answer, answer_nulls);
-	if (write_change(table, tid, snapshot) != TM_Ok)
+	if (er_write_change(table, tid, snapshot) != TM_Ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("a pending segment was changed by somebody who has not locked its collection")));
@@ -571,7 +464,7 @@ give(Claim *claim, ItemPointer tid, const Datum *values, const bool *nulls, Snap
 Datum
 er_complete_segment(PG_FUNCTION_ARGS)
 {
-	Queue		queue;
+	ErQueue		queue;
 	int32		tenant = er_current_tenant_id();
 	Datum		ids[] = {PG_GETARG_DATUM(0)};
 	Datum		tokens[] = {PG_GETARG_DATUM(1)};
@@ -584,10 +477,10 @@ er_complete_segment(PG_FUNCTION_ARGS)
 	er_require_tenant_persona(tenant, ER_EDITOR);
 	if (!PG_ARGISNULL(2))
 		check_row_count(PG_GETARG_INT64(2));
-	open_queue(&queue, tenant, time_or_clock(fcinfo, 4), "complete_segment()");
+	er_open_queue(&queue, tenant, time_or_clock(fcinfo, 4), "complete_segment()");
 	(void) complete(&queue, 1, ids, id_nulls, tokens, token_nulls, counts, count_nulls,
 					PG_GETARG_DATUM(3), !PG_ARGISNULL(3), &done);
-	close_queue(&queue);
+	er_close_queue(&queue);
 	PG_RETURN_BOOL(done == 1);
 }
 
@@ -595,7 +488,7 @@ er_complete_segment(PG_FUNCTION_ARGS)
 Datum
 er_complete_segments(PG_FUNCTION_ARGS)
 {
-	Queue		queue;
+	ErQueue		queue;
 	int32		tenant = er_current_tenant_id();
 	ArrayType  *ids;
 	ArrayType  *tokens;
@@ -639,18 +532,18 @@ er_complete_segments(PG_FUNCTION_ARGS)
 				 errmsg("there are %d segment_ids, %d fencing_tokens and no row_counts", n, done),
 				 errhint("Give a token, and a count or none at all, for each segment.")));
 
-	open_queue(&queue, tenant, time_or_clock(fcinfo, 3), "complete_segments()");
+	er_open_queue(&queue, tenant, time_or_clock(fcinfo, 3), "complete_segments()");
 	result = complete(&queue, n, id_values, id_nulls, token_values, token_nulls, count_values, count_nulls, (Datum) 0, false, &done);
-	close_queue(&queue);
+	er_close_queue(&queue);
 	PG_RETURN_DATUM(result);
 }
 
 /* Complete those whose token is the newest, and count them. Answers with their ids. */
 static Datum
-complete(Queue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *token_nulls, Datum *counts,
+complete(ErQueue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *token_nulls, Datum *counts,
 		 bool *count_nulls, Datum result, bool has_result, int *done_count)
 {
-	Snapshot	snapshot = fresh_snapshot();
+	Snapshot	snapshot = er_fresh_snapshot();
 	Done	   *done = palloc(sizeof(Done) * Max(n, 1));
 	Datum	   *answer = palloc(sizeof(Datum) * Max(n, 1));
 	Relation	key = index_open(er_primary_key_index(queue->segments.rel), AccessShareLock);
@@ -675,10 +568,10 @@ complete(Queue *queue, int n, Datum *ids, bool *id_nulls, Datum *tokens, bool *t
 }
 
 static bool
-complete_one(Queue *queue, IndexScanDesc scan, Datum id, int64 token, bool has_count, Datum count, bool has_result, Datum result,
+complete_one(ErQueue *queue, IndexScanDesc scan, Datum id, int64 token, bool has_count, Datum count, bool has_result, Datum result,
 			 Snapshot snapshot, Done *done)
 {
-	Table	   *table = &queue->segments;
+	ErQueueTable *table = &queue->segments;
 	ScanKeyData keys[2];
 	ItemPointerData tid;
 	Datum	   *values = table->stored->tts_values;
@@ -698,27 +591,27 @@ complete_one(Queue *queue, IndexScanDesc scan, Datum id, int64 token, bool has_c
 	{
 		TM_Result	outcome;
 
-		begin_change(table, values, nulls);
-		set_column(table, S_STATUS, ObjectIdGetDatum(label_oid(&segment_states, table->rel, S_STATUS, segment_labels, SEGMENT_COMPLETED)));
-		set_null(table, S_LEASE_UNTIL);
-		set_column(table, S_COMPLETED_AT, TimestampTzGetDatum(queue->at));
-		set_null(table, S_ROW_COUNT);
+		er_begin_change(table, values, nulls);
+		er_set_column(table, S_STATUS, ObjectIdGetDatum(er_segment_label(queue, SEGMENT_COMPLETED)));
+		er_set_null(table, S_LEASE_UNTIL);
+		er_set_column(table, S_COMPLETED_AT, TimestampTzGetDatum(queue->at));
+		er_set_null(table, S_ROW_COUNT);
 		if (has_count)
-			set_column(table, S_ROW_COUNT, count);
-		set_null(table, S_RESULT);
+			er_set_column(table, S_ROW_COUNT, count);
+		er_set_null(table, S_RESULT);
 		if (has_result)
-			set_column(table, S_RESULT, result);
-		set_null(table, S_ERROR_MESSAGE);
-		set_null(table, S_BACKEND_PID);
-		set_null(table, S_BACKEND_START);
-		set_null(table, S_BACKEND_STATEMENT);
+			er_set_column(table, S_RESULT, result);
+		er_set_null(table, S_ERROR_MESSAGE);
+		er_set_null(table, S_BACKEND_PID);
+		er_set_null(table, S_BACKEND_START);
+		er_set_null(table, S_BACKEND_STATEMENT);
 		done->segment_id = *DatumGetUUIDP(id);
 		done->collection_id = *DatumGetUUIDP(values[S_COLLECTION_ID]);
 		tid = table->stored->tts_tid;
-		outcome = write_change(table, &tid, snapshot);
+		outcome = er_write_change(table, &tid, snapshot);
 		if (outcome == TM_Ok)
 			break;
-		if (outcome == TM_SelfModified || locked || !lock_row(table, &tid, snapshot, LockWaitBlock))
+		if (outcome == TM_SelfModified || locked || !er_lock_row(table, &tid, snapshot, LockWaitBlock))
 			is_ours = false;	/* twice in one list, or gone */
 		else
 		{
@@ -739,7 +632,7 @@ is_current(const Datum *values, const bool *nulls, int64 token)
 
 /* Collection by collection, in ascending order. */
 static void
-count_completed(Queue *queue, Done *done, int n)
+count_completed(ErQueue *queue, Done *done, int n)
 {
 	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
 	int			next;
@@ -748,13 +641,13 @@ count_completed(Queue *queue, Done *done, int n)
 		qsort(done, n, sizeof(Done), compare_done);
 	for (int first = 0; first < n; first = next)
 	{
-		Move		move = {.was = SEGMENT_RUNNING, .becomes = SEGMENT_COMPLETED, .ids = ids + first};
+		ErMove		move = {.was = SEGMENT_RUNNING, .becomes = SEGMENT_COMPLETED, .ids = ids + first};
 
 		for (next = first; next < n && memcmp(&done[next].collection_id, &done[first].collection_id, UUID_LEN) == 0; next++)
 			ids[next] = done[next].segment_id;
 		move.moved = next - first;
-		if (lock_collection(queue, UUIDPGetDatum(&done[first].collection_id), LockWaitBlock))
-			move_segments(queue, &move);
+		if (er_lock_collection(queue, UUIDPGetDatum(&done[first].collection_id), LockWaitBlock))
+			er_move_segments(queue, &move);
 	}
 }
 
@@ -771,150 +664,32 @@ compare_done(const void *a, const void *b)
 Datum
 er_count_transitions(PG_FUNCTION_ARGS)
 {
-	Queue		queue;
+	ErQueue		queue;
 	Datum	   *ids;
 	Datum	   *moved;
 	bool	   *id_nulls;
 	bool	   *moved_nulls;
 	int			n;
 	int			many;
-	Move		move = {0};
+	ErMove		move = {0};
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_VOID();
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &ids, &id_nulls, &n);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), INT4OID, 4, true, TYPALIGN_INT, &moved, &moved_nulls, &many);
-	open_queue(&queue, PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(5), "_count_transitions()");
-	move.was = PG_ARGISNULL(3) ? SEGMENT_NEW : segment_status(&queue, PG_GETARG_OID(3));
-	move.becomes = segment_status(&queue, PG_GETARG_OID(4));
+	er_open_queue(&queue, PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(5), "_count_transitions()");
+	move.was = PG_ARGISNULL(3) ? SEGMENT_NEW : er_segment_status(&queue, PG_GETARG_OID(3));
+	move.becomes = er_segment_status(&queue, PG_GETARG_OID(4));
 	for (int i = 0; i < Min(n, many); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		move.moved = moved_nulls[i] ? 0 : DatumGetInt32(moved[i]);
-		if (move.moved != 0 && !id_nulls[i] && lock_collection(&queue, ids[i], LockWaitBlock))
-			move_segments(&queue, &move);
+		if (move.moved != 0 && !id_nulls[i] && er_lock_collection(&queue, ids[i], LockWaitBlock))
+			er_move_segments(&queue, &move);
 	}
 	queue.bell = queue.bell || PG_GETARG_BOOL(6);
-	close_queue(&queue);
+	er_close_queue(&queue);
 	PG_RETURN_VOID();
-}
-
-/* Write the row of the collection that is locked anew, with these segments moved from one state to another. */
-static void
-move_segments(Queue *queue, const Move *move)
-{
-	Table	   *table = &queue->collections;
-	Datum	   *old = table->stored->tts_values;
-	bool	   *null = table->stored->tts_isnull;
-	int32		counters[SEGMENT_STATES];
-	bool		begins = move->becomes == SEGMENT_RUNNING;
-	bool		completes = move->becomes == SEGMENT_COMPLETED;
-	bool		starts;
-	BackfillStatus status;
-
-	slot_getallattrs(table->stored);
-	begin_change(table, old, null);
-	for (int i = 0; i < SEGMENT_STATES; i++)
-		counters[i] = DatumGetInt32(old[C_PENDING + i]);
-	if (move->was != SEGMENT_NEW)
-		counters[move->was] -= move->moved;
-	counters[move->becomes] += move->moved;
-	for (int i = 0; i < SEGMENT_STATES; i++)
-		set_column(table, C_PENDING + i, Int32GetDatum(counters[i]));
-
-	if (begins && move->moved > 0 && null[C_STARTED_AT])
-		set_column(table, C_STARTED_AT, TimestampTzGetDatum(queue->at));
-	if (counters[SEGMENT_PENDING] + counters[SEGMENT_RUNNING] == 0)
-	{
-		set_column(table, C_FINISHED_AT, TimestampTzGetDatum(queue->at));
-		set_column(table, C_CHECK_AT, TimestampTzGetDatum(DT_NOEND));
-	}
-	else
-		set_null(table, C_FINISHED_AT);
-	status = backfill_status(counters, !table->changed->tts_isnull[C_STARTED_AT]);
-	set_column(table, C_STATUS, ObjectIdGetDatum(label_oid(&backfill_states, table->rel, C_STATUS, backfill_labels, status)));
-
-	/* the pace counts from the moment that work goes on after a rest */
-	starts = begins && move->moved > 0 && DatumGetInt32(old[C_RUNNING]) == 0;
-	if (completes || starts)
-		set_column(table, C_PACE_FROM, TimestampTzGetDatum(queue->at));
-	if (completes)
-	{
-		double		pace = null[C_PACE_SECONDS] ? 0 : DatumGetFloat8(old[C_PACE_SECONDS]);
-		double		seconds = null[C_PACE_FROM] ? 0
-			: Max(0, (queue->at - DatumGetTimestampTz(old[C_PACE_FROM])) / (double) USECS_PER_SEC);
-		double		weight = null[C_PACE_SECONDS] ? 1
-			: Min(1, move->moved * Max(0.1, 1.0 / counters[SEGMENT_COMPLETED]));
-
-		set_column(table, C_PACE_SECONDS, Float8GetDatum(pace + (seconds / move->moved - pace) * weight));
-	}
-
-	if (move->sets_next_start)
-		set_column(table, C_NEXT_START, DateADTGetDatum(move->next_start));
-	if (move->ids != NULL && move->moved > 0)
-	{
-		ArrayType  *ids = DatumGetArrayTypeP(old[C_RUNNING_IDS]);
-
-		set_column(table, C_RUNNING_IDS, PointerGetDatum(begins ? with_ids(ids, move->ids, move->moved)
-														 : without_ids(ids, move->ids, move->moved)));
-		/* a lease that lasts as long as a statement may be over at any time */
-		if (begins)
-			set_column(table, C_CHECK_AT, TimestampTzGetDatum(TIMESTAMP_IS_NOEND(move->until) ? DT_NOBEGIN
-				: Min(DatumGetTimestampTz(old[C_CHECK_AT]), move->until)));
-	}
-
-	/* the bell rings when a full collection has a free slot */
-	if (move->was == SEGMENT_RUNNING && counters[SEGMENT_PENDING] > 0 &&
-		DatumGetInt32(old[C_RUNNING]) >= DatumGetInt32(old[C_PARALLEL_LIMIT]) && text_is(old[C_CONTROL], "active"))
-		queue->bell = true;
-	if (write_change(table, &table->stored->tts_tid, NULL) != TM_Ok)
-		elog(ERROR, "a locked collection has changed");
-}
-
-/* The one place that says what the status of a backfill is. */
-static BackfillStatus
-backfill_status(const int32 *counters, bool started)
-{
-	if (counters[SEGMENT_PENDING] + counters[SEGMENT_RUNNING] > 0)
-		return started ? BACKFILL_IN_PROGRESS : BACKFILL_PENDING;
-	if (counters[SEGMENT_COMPLETED] + counters[SEGMENT_FAILED] + counters[SEGMENT_CANCELLED] == 0)
-		return BACKFILL_PENDING;
-	if (counters[SEGMENT_FAILED] + counters[SEGMENT_CANCELLED] == 0)
-		return BACKFILL_COMPLETED;
-	return counters[SEGMENT_COMPLETED] == 0 ? BACKFILL_FAILED : BACKFILL_PARTIAL;
-}
-
-static ArrayType *
-with_ids(ArrayType *ids, const pg_uuid_t *more, int n)
-{
-	int			old = ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids));
-	Datum	   *elements = palloc(sizeof(Datum) * (old + n));
-
-	for (int i = 0; i < old; i++)
-		elements[i] = UUIDPGetDatum((pg_uuid_t *) ARR_DATA_PTR(ids) + i);
-	for (int i = 0; i < n; i++)
-		elements[old + i] = UUIDPGetDatum(more + i);
-	return construct_array(elements, old + n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
-}
-
-static ArrayType *
-without_ids(ArrayType *ids, const pg_uuid_t *gone, int n)
-{
-	int			old = ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids));
-	Datum	   *elements = palloc(sizeof(Datum) * Max(old, 1));
-	int			kept = 0;
-
-	for (int i = 0; i < old; i++)
-	{
-		pg_uuid_t  *id = (pg_uuid_t *) ARR_DATA_PTR(ids) + i;
-		bool		goes = false;
-
-		for (int j = 0; j < n && !goes; j++)
-			goes = memcmp(id, gone + j, UUID_LEN) == 0;
-		if (!goes)
-			elements[kept++] = UUIDPGetDatum(id);
-	}
-	return construct_array(elements, kept, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 }
 
 static void
@@ -962,221 +737,4 @@ check_lease(FunctionCallInfo fcinfo, int argument)
 				 errdetail("A lease is longer than nothing and at most 7 days."),
 				 errhint("Take 60 s and send a heartbeat every 20 s.")));
 	return DatumGetIntervalP(lease);
-}
-
-/* What this command has done so far is seen, as by each statement of a function. */
-static void
-open_queue(Queue *queue, int32 tenant, TimestampTz at, const char *caller)
-{
-	PreventCommandIfReadOnly(caller);
-	PreventCommandIfParallelMode(caller);
-	CommandCounterIncrement();
-	queue->tenant = tenant;
-	queue->at = at;
-	queue->bell = false;
-	open_table(&queue->collections, &collections_watch, C_COLUMNS);
-	open_table(&queue->segments, &segments_watch, S_COLUMNS);
-	queue->collections_key = index_open(er_primary_key_index(queue->collections.rel), AccessShareLock);
-}
-
-/* An empty message: all of one transaction fold into one, and nothing of a tenant is told to others. */
-static void
-close_queue(Queue *queue)
-{
-	if (queue->bell)
-		Async_Notify("execreport_segments", "");
-	index_close(queue->collections_key, NoLock);
-	close_table(&queue->collections);
-	close_table(&queue->segments);
-	CommandCounterIncrement();
-}
-
-static void
-open_table(Table *table, ErWatch *watch, int columns)
-{
-	Relation	rel = table_open(er_watch_relid(watch), RowExclusiveLock);
-
-	if (rel->rd_rel->relkind != RELKIND_RELATION || RelationGetDescr(rel)->natts != columns || rel->trigdesc != NULL ||
-		rel->rd_rules != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table \"%s\" has been changed", watch->table),
-				 errdetail("The queue works with the table as the extension made it, without triggers, on one server.")));
-	table->rel = rel;
-	table->stored = table_slot_create(rel, NULL);
-	table->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
-}
-
-static void
-close_table(Table *table)
-{
-	ExecDropSingleTupleTableSlot(table->stored);
-	ExecDropSingleTupleTableSlot(table->changed);
-	table_close(table->rel, NoLock);
-}
-
-static Relation
-open_index(Relation rel, const char *name)
-{
-	Oid			oid = get_relname_relid(name, RelationGetNamespace(rel));
-
-	if (!OidIsValid(oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("index \"execreport.%s\" does not exist", name),
-				 errdetail("The queue needs it.")));
-	return index_open(oid, AccessShareLock);
-}
-
-/* To be given back with UnregisterSnapshot(). */
-static Snapshot
-fresh_snapshot(void)
-{
-	return RegisterSnapshot(GetTransactionSnapshot());
-}
-
-/* Lock the collection's newest row into its slot; false when there is none, or when it is locked and we do not wait. */
-static bool
-lock_collection(Queue *queue, Datum collection_id, LockWaitPolicy policy)
-{
-	Snapshot	snapshot = fresh_snapshot();
-	SysScanDesc scan;
-	ScanKeyData keys[2];
-	HeapTuple	tuple;
-	bool		locked;
-
-	ScanKeyInit(&keys[0], C_TENANT_ID + 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(queue->tenant));
-	ScanKeyInit(&keys[1], C_COLLECTION_ID + 1, BTEqualStrategyNumber, F_UUID_EQ, collection_id);
-	scan = systable_beginscan_ordered(queue->collections.rel, queue->collections_key, snapshot, 2, keys);
-	tuple = systable_getnext_ordered(scan, ForwardScanDirection);
-	locked = HeapTupleIsValid(tuple) && lock_row(&queue->collections, &tuple->t_self, snapshot, policy);
-	systable_endscan_ordered(scan);
-	UnregisterSnapshot(snapshot);
-	return locked;
-}
-
-/* Lock the newest version of a row into its slot. False when it is gone, or locked and we do not wait. */
-static bool
-lock_row(Table *table, ItemPointer tid, Snapshot snapshot, LockWaitPolicy policy)
-{
-	TM_FailureData failure;
-	ItemPointerData from = *tid;	/* it moves on with the versions */
-	uint8		flags = IsolationUsesXactSnapshot() ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
-
-	switch (table_tuple_lock(table->rel, &from, snapshot, table->stored, GetCurrentCommandId(true), LockTupleNoKeyExclusive,
-							 policy, flags, &failure))
-	{
-		case TM_Ok:
-			return true;
-		case TM_Updated:
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent update")));
-			break;
-		case TM_Deleted:
-			if (IsolationUsesXactSnapshot())
-				ereport(ERROR,
-						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						 errmsg("could not serialize access due to concurrent delete")));
-			return false;
-		case TM_WouldBlock:
-			return false;
-		default:
-			return false;
-	}
-}
-
-/* Begin a new version of a row. The values must live until it is written. */
-static void
-begin_change(Table *table, const Datum *values, const bool *nulls)
-{
-	int			columns = RelationGetDescr(table->rel)->natts;
-
-	ExecClearTuple(table->changed);
-	memcpy(table->changed->tts_values, values, sizeof(Datum) * columns);
-	memcpy(table->changed->tts_isnull, nulls, sizeof(bool) * columns);
-}
-
-static void
-set_column(Table *table, int column, Datum value)
-{
-	table->changed->tts_values[column] = value;
-	table->changed->tts_isnull[column] = false;
-}
-
-static void
-set_null(Table *table, int column)
-{
-	table->changed->tts_values[column] = (Datum) 0;
-	table->changed->tts_isnull[column] = true;
-}
-
-/* Write it over the version at tid; when somebody else has changed that, say so. */
-static TM_Result
-write_change(Table *table, ItemPointer tid, Snapshot snapshot)
-{
-	TM_FailureData failure;
-	LockTupleMode mode;
-	ErUpdateIndexes indexes;
-	TM_Result	result;
-
-	ExecStoreVirtualTuple(table->changed);
-	result = table_tuple_update(table->rel, tid, table->changed, GetCurrentCommandId(true), snapshot, InvalidSnapshot, true,
-								&failure, &mode, &indexes);
-	if (result == TM_Ok && indexes != ER_NO_INDEXES)
-		insert_index_entries(table, indexes);
-	return result;
-}
-
-static void
-insert_index_entries(Table *table, ErUpdateIndexes indexes)
-{
-	EState	   *estate = CreateExecutorState();
-	ResultRelInfo *target = makeNode(ResultRelInfo);
-
-	InitResultRelInfo(target, table->rel, 0, NULL, 0);
-	ExecOpenIndices(target, false);
-	PushActiveSnapshot(GetTransactionSnapshot());	/* for the predicates of indexes */
-	list_free(er_insert_index_tuples(target, table->changed, estate, indexes));
-	PopActiveSnapshot();
-	ExecCloseIndices(target);
-	FreeExecutorState(estate);
-}
-
-/* The OID of a label of the enum that this column has. */
-static Oid
-label_oid(Labels *labels, Relation rel, int column, const char *const *names, int index)
-{
-	Oid			type = TupleDescAttr(RelationGetDescr(rel), column)->atttypid;
-
-	if (unlikely(labels->type != type))
-	{
-		labels->type = InvalidOid;
-		for (int i = 0; i < MAX_LABELS; i++)
-		{
-			labels->oids[i] = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type), CStringGetDatum(names[i]));
-			if (!OidIsValid(labels->oids[i]))
-				elog(ERROR, "enum %u has no label \"%s\"", type, names[i]);
-		}
-		labels->type = type;
-	}
-	return labels->oids[index];
-}
-
-static SegmentStatus
-segment_status(Queue *queue, Oid label)
-{
-	for (int i = 0; i < SEGMENT_STATES; i++)
-		if (label_oid(&segment_states, queue->segments.rel, S_STATUS, segment_labels, i) == label)
-			return (SegmentStatus) i;
-	elog(ERROR, "unknown segment status %u", label);
-}
-
-static bool
-text_is(Datum value, const char *expected)
-{
-	text	   *t = DatumGetTextPP(value);
-	Size		length = strlen(expected);
-
-	return VARSIZE_ANY_EXHDR(t) == length && memcmp(VARDATA_ANY(t), expected, length) == 0;
 }
