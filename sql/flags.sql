@@ -1,7 +1,8 @@
 -- flags: is a feature on for this tenant, and this user?
 --
--- The first that has an answer wins: kill switch, user, tenant, the setting execreport.feature_flags, default. Lookups
--- are answered from a cache of each session; whoever changes one of the three tables announces a change of flags.
+-- The first that has an answer wins: kill switch, prerequisites, user, tenant, rules, the setting execreport.feature_flags,
+-- default. Prerequisites and rules are in flags_rules. Lookups are answered from a cache of each session; whoever changes
+-- one of the tables announces a change of flags.
 
 CREATE TABLE execreport.flags (
     key             text COLLATE "C" NOT NULL PRIMARY KEY CHECK (key <> ''),
@@ -69,10 +70,12 @@ CREATE FUNCTION execreport.is_flag_enabled(tenant_id integer, flag text, user_id
 LANGUAGE c STABLE PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'er_is_flag_enabled';
 COMMENT ON FUNCTION execreport.is_flag_enabled(integer, text, text) IS
 'Is the feature on for this tenant, and when user_id is given, for this user? The first that has an answer wins: kill
-switch (off), the user''s override, the tenant''s override, the setting execreport.feature_flags, the flag''s default.
+switch (off), a prerequisite that is not met (off), the user''s override, the tenant''s override, rules (on when any holds;
+what they ask for beyond tenant and user is taken from the setting execreport.context), the setting
+execreport.feature_flags, the flag''s default.
 The latest committed state counts, also inside an open transaction and at every isolation level. Never NULL.
-Errors: 42704 for an unknown flag; 42501 when the caller is not a member of the tenant (superusers may ask for any; one
-that nobody created has the defaults); 22004 for a NULL tenant or flag.
+Errors: 42704 for an unknown or archived flag; 42501 when the caller is not a member of the tenant (superusers may ask for
+any; one that nobody created has no overrides); 22004 for a NULL tenant or flag.
 Example: SELECT execreport.is_flag_enabled(1, ''execReportsEnabled'', ''ana@example.com'');';
 
 CREATE FUNCTION execreport.get_flags(tenant_id integer) RETURNS jsonb

@@ -13,8 +13,8 @@
 
 static ErFlagState lookup(FunctionCallInfo fcinfo, ErFlag **flag);
 static int32 tenant_argument(FunctionCallInfo fcinfo);
-static ErFlagState state_for(FunctionCallInfo fcinfo, ErFlag *flag, ErFlagTenant *tenant, const text *user);
-static ErFlagState decide_for(FunctionCallInfo fcinfo, ErFlag *flag, ErFlagTenant *tenant, const text *user);
+static ErFlagState state_for(ErFlag *flag, ErFlagTenant *tenant, const text *user, const int32 *configuration_id);
+static ErFlagState decide_for(ErFlag *flag, ErFlagTenant *tenant, const text *user, const int32 *configuration_id);
 
 PG_FUNCTION_INFO_V1(er_is_flag_enabled);
 PG_FUNCTION_INFO_V1(er_require_flag);
@@ -27,6 +27,24 @@ er_is_flag_enabled(PG_FUNCTION_ARGS)
 	ErFlag	   *flag;
 
 	PG_RETURN_BOOL(lookup(fcinfo, &flag) == ER_FLAG_ON);
+}
+
+/*
+ * The same for other files of ours. user and configuration_id may be NULL.
+ */
+bool
+er_flag_is_on(int32 tenant_id, const char *flag, const text *user, const int32 *configuration_id)
+{
+	ErFlagKey	key = {flag, strlen(flag), 0};
+	ErFlag	   *found;
+
+	er_require_tenant_persona(tenant_id, ER_VIEWER);
+	er_flags_refresh(er_watch_further(&er_flags_watch));
+	found = er_flags_require(key);
+	er_flags_turn_hour();
+	if (!found->asked)
+		er_flags_note(found);
+	return state_for(found, er_flags_tenant(tenant_id), user, configuration_id) == ER_FLAG_ON;
 }
 
 Datum
@@ -105,7 +123,7 @@ er_get_flags(PG_FUNCTION_ARGS)
 		v.val.string.len = er_flags.flags[i].key.len;
 		pushJsonbValue(&state, WJB_KEY, &v);
 		v.type = jbvBool;
-		v.val.boolean = state_for(fcinfo, &er_flags.flags[i], tenant, user) == ER_FLAG_ON;
+		v.val.boolean = state_for(&er_flags.flags[i], tenant, user, NULL) == ER_FLAG_ON;
 		pushJsonbValue(&state, WJB_VALUE, &v);
 	}
 	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
@@ -120,21 +138,29 @@ static ErFlagState
 lookup(FunctionCallInfo fcinfo, ErFlag **flag)
 {
 	int32		tenant_id = tenant_argument(fcinfo);
+	int32		configuration_id;
+	const int32 *configuration = NULL;
 
 	if (PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("flag is null")));
 	er_flags_refresh(er_watch_further(&er_flags_watch));	/* the check of the tenant has just accepted messages */
 	*flag = er_flags_require(er_flag_text_key(PG_GETARG_TEXT_PP(1), 0));
+	/* once per call site is often enough to look at the clock; called from C there is no place to remember that */
 	if (unlikely(fcinfo->flinfo == NULL || fcinfo->flinfo->fn_extra == NULL))
 	{
-		if (fcinfo->flinfo != NULL)		/* NULL: called from C */
+		if (fcinfo->flinfo != NULL)
 			fcinfo->flinfo->fn_extra = fcinfo->flinfo;
 		er_flags_turn_hour();
 	}
 	if (unlikely(!(*flag)->asked))
 		er_flags_note(*flag);
-	return state_for(fcinfo, *flag, er_flags_tenant(tenant_id),
-					 PG_NARGS() > 2 && !PG_ARGISNULL(2) ? PG_GETARG_TEXT_PP(2) : NULL);
+	if (PG_NARGS() > 3 && !PG_ARGISNULL(3))
+	{
+		configuration_id = PG_GETARG_INT32(3);
+		configuration = &configuration_id;
+	}
+	return state_for(*flag, er_flags_tenant(tenant_id),
+					 PG_NARGS() > 2 && !PG_ARGISNULL(2) ? PG_GETARG_TEXT_PP(2) : NULL, configuration);
 }
 
 static int32
@@ -153,7 +179,7 @@ tenant_argument(FunctionCallInfo fcinfo)
 }
 
 static ErFlagState
-state_for(FunctionCallInfo fcinfo, ErFlag *flag, ErFlagTenant *tenant, const text *user)
+state_for(ErFlag *flag, ErFlagTenant *tenant, const text *user, const int32 *configuration_id)
 {
 	ErFlagState state = tenant->states[flag->number];
 	ErFlagUser *entry;
@@ -161,7 +187,7 @@ state_for(FunctionCallInfo fcinfo, ErFlag *flag, ErFlagTenant *tenant, const tex
 	if (unlikely(state == ER_FLAG_UNSETTLED))
 		state = er_flag_settle(flag, tenant);
 	if (unlikely(state == ER_FLAG_RULED))
-		return decide_for(fcinfo, flag, tenant, user);
+		return decide_for(flag, tenant, user, configuration_id);
 	if (user == NULL || state > ER_FLAG_UNSAID)
 		return state;
 	entry = er_flags_user(tenant, er_flag_text_key(user, tenant->tenant_id));
@@ -174,7 +200,7 @@ state_for(FunctionCallInfo fcinfo, ErFlag *flag, ErFlagTenant *tenant, const tex
  * With all that the arguments say, and the setting execreport.context for what they cannot say.
  */
 static ErFlagState
-decide_for(FunctionCallInfo fcinfo, ErFlag *flag, ErFlagTenant *tenant, const text *user)
+decide_for(ErFlag *flag, ErFlagTenant *tenant, const text *user, const int32 *configuration_id)
 {
 	ErFlagContext context = {false, tenant->tenant_id, tenant->size};
 	ErFlagDecision decision;
@@ -185,10 +211,10 @@ decide_for(FunctionCallInfo fcinfo, ErFlag *flag, ErFlagTenant *tenant, const te
 		context.user.data = VARDATA_ANY(user);
 		context.user.len = VARSIZE_ANY_EXHDR(user);
 	}
-	if (PG_NARGS() > 3 && !PG_ARGISNULL(3))
+	if (configuration_id != NULL)
 	{
 		context.has_configuration = true;
-		context.configuration_id = PG_GETARG_INT32(3);
+		context.configuration_id = *configuration_id;
 	}
 	context.setting = er_flag_setting_context(NULL);
 	answer = er_flag_decide(flag, tenant, &context, &decision, 0);

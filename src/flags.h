@@ -1,6 +1,6 @@
 /*
  * flags.h
- *		The setting execreport.feature_flags, for its definition and for the lookup of flags.
+ *		What other files may ask of the flags, and the setting execreport.feature_flags.
  */
 #ifndef ER_FLAGS_H
 #define ER_FLAGS_H
@@ -16,6 +16,9 @@ typedef struct ErFlagSetting
 } ErFlagSetting;
 
 extern uint64 er_flag_setting_generation;	/* rises with each new value */
+
+/* Is the flag on? An error when it is unknown, or the caller no member of the tenant. user and configuration_id may be NULL. */
+extern bool er_flag_is_on(int32 tenant_id, const char *flag, const text *user, const int32 *configuration_id);
 
 extern bool er_check_feature_flags(char **newval, void **extra, GucSource source);
 extern void er_assign_feature_flags(const char *newval, void *extra);

@@ -104,11 +104,14 @@ parse(const char *text)
 	}
 	PG_CATCH();
 	{
-		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+		int			code = geterrcode();
 
-		if (category == ERRCODE_OPERATOR_INTERVENTION || geterrcode() == ERRCODE_OUT_OF_MEMORY)
+		MemoryContextSwitchTo(before);
+		if (ERRCODE_TO_CATEGORY(code) == ERRCODE_OPERATOR_INTERVENTION || code == ERRCODE_OUT_OF_MEMORY)
+		{
+			MemoryContextDelete(scratch);
 			PG_RE_THROW();
-		MemoryContextSwitchTo(scratch);
+		}
 		FlushErrorState();
 	}
 	PG_END_TRY();

@@ -1,7 +1,7 @@
 -- flags_rules: buckets against unleash-client, rules against Unleash's client specification, and what must hold for any
 -- flag: sets that only grow, flags that do not know of each other, no error whatever the context.
 BEGIN;
-SELECT plan(54);
+SELECT plan(57);
 
 -- 1. Buckets: test/data/flags_buckets.mjs asked npm's unleash-client for those of 100,000 ids, in four groups.
 CREATE TEMP TABLE dealt (kind text, group_id text, total integer, ids integer, digest text);
@@ -217,9 +217,10 @@ SELECT is_empty($$ SELECT n FROM generate_series(1, 5000) AS n WHERE execreport.
     'percentages by tenant, in the group "reports"');
 SELECT is_empty($$ SELECT n FROM generate_series(1, 5000) AS n WHERE execreport._tenant_flag(n, 'rolled') IS NOT NULL AND NOT execreport._tenant_flag(n, 'rolled') $$,
     'with users among the rules no tenant is wholly off');
-UPDATE execreport._tenants SET size = 'small' WHERE tenant_id = 505;
 UPDATE execreport.flag_rollouts SET percentage = 0, max_size = 'small', users = '{}';
-SELECT execreport._announce_change('execreport._tenants'), execreport._announce_change('execreport.flags') \g /dev/null
+SELECT execreport._announce_change('execreport.flags') \g /dev/null
+SELECT is(execreport.is_flag_enabled(505, 'rolled'), false, 'a large tenant is not in');
+SELECT execreport.create_tenant(505, size => 'small') \g /dev/null
 SELECT is(ARRAY[execreport.is_flag_enabled(505, 'rolled'), execreport._tenant_flag(504, 'rolled')], ARRAY[true, false], 'a tenant''s new size counts');
 DELETE FROM execreport.flag_rollouts;
 
@@ -329,6 +330,18 @@ SELECT is(execreport.ofrep(NULL, '{"targetingKey": "a"}', tag), jsonb_build_obje
 CREATE TEMP TABLE tag AS SELECT execreport.ofrep(NULL, '{"targetingKey": "a"}') #>> '{metadata,etag}' AS before;
 SELECT pg_temp.store('all', '{"default": true}') \g /dev/null
 SELECT ok(execreport.ofrep(NULL, '{"targetingKey": "a"}', before) ? 'flags', 'another one after a change') FROM tag;
+
+-- 9. The hour in which a flag was last asked for is known to every session, when the library is preloaded
+SELECT pg_temp.store('asked', '{}'), pg_temp.store('unasked', '{}') \g /dev/null
+SELECT execreport.is_flag_enabled(1, 'asked') \g /dev/null
+SELECT ok(CASE WHEN current_setting('shared_preload_libraries') ~ 'execreport'
+               THEN execreport._flags_asked_since() < now() AND execreport._flag_asked('unasked') IS NULL
+                    AND execreport._flag_asked('asked') = date_trunc('hour', execreport._flag_asked('asked'))
+                    AND clock_timestamp() - execreport._flag_asked('asked') BETWEEN interval '0' AND interval '2 hours'
+               ELSE execreport._flags_asked_since() IS NULL AND execreport._flag_asked('asked') IS NULL END, 'last asked for');
+SELECT results_eq($$ SELECT key, reasons FROM execreport.stale_flags(0, now() + interval '1 day') WHERE key IN ('asked', 'unasked') ORDER BY 1 $$,
+    $$ SELECT k, CASE WHEN current_setting('shared_preload_libraries') ~ 'execreport' THEN '{not evaluated,not changed}' ELSE '{not changed}' END::text[] FROM unnest(ARRAY['asked', 'unasked']) AS k $$,
+    'stale flags');
 
 SELECT * FROM finish();
 ROLLBACK;
