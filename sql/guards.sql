@@ -258,7 +258,7 @@ BEGIN ATOMIC
                 WHEN j.verdict = 'breach' THEN 'insufficient'
                 ELSE 'ok' END,
            j.recovered, j.n, j.k, execreport.wilson_lower_bound(j.k, nullif(j.n, 0), g.confidence), j.p95,
-           CASE WHEN j.verdict = 'error' THEN pg_catalog.jsonb_build_object('error', 'no metrics: execreport is not among shared_preload_libraries, or the window is older than they reach')
+           CASE WHEN j.verdict = 'error' THEN pg_catalog.jsonb_build_object('error', 'no metrics: execreport is not among shared_preload_libraries, has more series than execreport.max_series, or the window is too old')
                 WHEN j.tenant_id = 0 AND g.scope = 'tenant' AND r.tenants > 0 THEN
                     pg_catalog.jsonb_build_object('smallTenants', pg_catalog.jsonb_build_object('tenants', r.tenants, 'failing', r.failing,
                         'samples', r.n, 'failures', r.k))
@@ -609,6 +609,9 @@ BEGIN
     IF NOT given ? 'recover_threshold' AND (given ? 'threshold' OR previous.guard IS NULL) THEN
         wanted.recover_threshold := wanted.threshold * 4 / 5;
     END IF;
+    IF wanted.kind = 'health_check' AND previous.guard IS NULL AND NOT given ? 'consecutive' THEN
+        wanted.consecutive := CASE wanted.severity WHEN 'critical' THEN 1 ELSE 3 END;   -- what is critical does not wait for a second look
+    END IF;
     wanted.changed_by := execreport.current_user_id();
     wanted.changed_at := now();
     PERFORM execreport._check_guard(wanted);
@@ -630,7 +633,7 @@ document: {"kind": error_rate, performance (or latency_quantile) or health_check
 disable_all_reports, or "flags": ["any"], "severity": medium, high or critical, "scope": tenant or everywhere, "family", "labels",
 "failureLabels": what is counted, "components": of check_health(), "threshold": a share of failures above 0 and below 1, or seconds
 that are a bucket bound of the family, "recoverThreshold" (default 0.8 x threshold), "quantile" (0.95), "window" (5 minutes; health
-1), "minSamples" (20), "confidence" (0.95; 0 = compare the plain share), "consecutive" (2; health 3), "errorLimit" (4), "cooldown" (30
+1), "minSamples" (20), "confidence" (0.95; 0 = compare the plain share), "consecutive" (2; health 3, when it is critical 1), "errorLimit" (4), "cooldown" (30
 minutes), "escalateTenants" (3; null = never), "enabled", "dryRun"}. Its state begins anew. Audited. For superusers.
 Errors: 42501; 22023 for a wrong member, also a latency bound that is no bucket bound; 42704 for an unknown flag, family or component;
 22004 for NULL.

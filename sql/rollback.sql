@@ -170,7 +170,14 @@ BEGIN
              WHERE v.guard = decision.guard AND v.window_start = decision.window_start AND v.tenant_id = ANY (fired) AND v.outcome IS NULL AND v.action IS NOT NULL;
         END IF;
     END LOOP;
-    PERFORM execreport._tell_error(j) FROM unnest(judged) AS j WHERE j.verdict = 'error';
+    PERFORM execreport._notify(0, '#alerts', format('Guard %s could not measure in %s windows in a row%s: %s', e.guard, e.error_limit,
+                CASE WHEN e.everywhere THEN '' ELSE format(' in %s tenants', cardinality(e.tenants)) END, e.error), 'warning',
+                jsonb_build_object('guard', e.guard, 'tenants', e.tenants[:100], 'error', e.error),
+                format('guard-error:%s:%s', e.guard, execreport._instant_text(e.window_start)))
+       FROM (SELECT v.guard, v.window_start, g.error_limit, bool_or(v.tenant_id = 0) AS everywhere, min(v.details ->> 'error') AS error,
+                    array_remove(array_agg(v.tenant_id ORDER BY v.tenant_id), 0) AS tenants
+               FROM unnest(judged) AS v JOIN execreport.guards AS g ON g.guard = v.guard
+              WHERE v.verdict = 'error' AND v.errors = g.error_limit GROUP BY v.guard, v.window_start, g.error_limit) AS e;
     RETURN QUERY
         SELECT (CASE WHEN j.action IS NULL AND j.tenant_id > 0 THEN j
                      ELSE (SELECT v FROM execreport.guard_verdicts AS v
@@ -188,18 +195,6 @@ so in #alerts. Failed health checks are also told in #health.
 now: the instant to judge from. For superusers.
 Errors: 42501 for others; 22023 when now is infinite.
 Example: SELECT guard, tenant_id, verdict, outcome FROM execreport.run_guards();';
-
-CREATE FUNCTION execreport._tell_error(v execreport.guard_verdicts) RETURNS void
-LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-    SELECT execreport._notify(v.tenant_id, '#alerts', pg_catalog.format('Guard %s could not measure in %s windows in a row: %s', v.guard, v.errors,
-               coalesce(v.details ->> 'error', 'unknown')), 'warning', v.details,
-               pg_catalog.format('guard-error:%s:%s', v.guard, execreport._instant_text(v.window_start)))
-      FROM execreport.guards AS g
-     WHERE g.guard = v.guard AND v.errors = g.error_limit;
-END;
-COMMENT ON FUNCTION execreport._tell_error(execreport.guard_verdicts) IS
-'A guard that could not measure error_limit times in a row says so.';
 
 CREATE FUNCTION execreport._expire_verdicts(now timestamptz, batch integer DEFAULT 1000) RETURNS bigint
 LANGUAGE sql VOLATILE
@@ -291,7 +286,7 @@ $$;
 COMMENT ON FUNCTION execreport._scope_tenants(integer[]) IS
 'The tenants of a scope, each once; 0 for all of them. An error unless the caller may change flags there.';
 
-CREATE FUNCTION execreport.emergency_rollback(target text, scope integer[], reason text)
+CREATE FUNCTION execreport.emergency_rollback(target text, scope integer[] DEFAULT NULL, reason text DEFAULT NULL)
 RETURNS TABLE (tenant_id integer, flag text, previous_value boolean, new_value boolean, changed boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 6 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 #variable_conflict use_column
@@ -341,7 +336,7 @@ COMMENT ON FUNCTION execreport.emergency_rollback(text, integer[], text) IS
 'Turns features off at once, by kill switch, and returns what that changed: one row for each tenant (NULL: every tenant) and flag, on or
 off before and after (everywhere: on in any tenant; NULL when flags do not answer), and whether its kill switch was engaged now.
 target: exec-reports, master-reports, reports-api, reports-ui, or all (all six flags). scope: a list of tenants, for their operators, or
-NULL for every tenant, for superusers. It evaluates nothing and needs neither guards, metrics nor notifications to work; it waits at most
+NULL for every tenant, for superusers. reason: has to be given. It evaluates nothing and needs neither guards, metrics nor notifications to work; it waits at most
 2 s for a lock. One row of audit_logs (action rollback), one notification and one event for each tenant; reusable reports are invalid
 from now on. resume() ends it.
 Errors: 22023 an unknown target, an empty scope or reason; 22004 a NULL reason; 42704 an unknown tenant; 42501; 55P03 when a lock is held.

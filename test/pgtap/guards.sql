@@ -1,6 +1,6 @@
 -- Guards: the bound, the machine, what is measured, and how they are defined. test/data/guard_oracle.py worked out the first two.
 BEGIN;
-SELECT plan(44);
+SELECT plan(46);
 
 -- 1. Wilson's bound
 CREATE TEMP TABLE told (k bigint, n bigint, confidence double precision, bound double precision);
@@ -128,6 +128,8 @@ SELECT is_empty($$ SELECT d.document, r.* FROM (VALUES
         ('{"kind": "error_rate", "treshold": 1}', '22023', 'unknown member "treshold"'), ('[]', '22023', 'document is array')) AS d (document, state, message),
       LATERAL execreport._refusal(format('SELECT execreport.define_guard(''x'', %L)', d.document)) AS r
     WHERE r.state IS DISTINCT FROM d.state OR r.message <> d.message $$, 'what cannot work is refused by name');
+SELECT is((SELECT consecutive FROM execreport.define_guard('h1', '{"kind": "health_check", "action": "disable_all_reports"}')), 1, 'what is critical does not wait');
+SELECT is((SELECT consecutive FROM execreport.define_guard('h3', '{"kind": "health_check", "action": "disable_all_reports", "severity": "high"}')), 3, 'the rest does');
 SELECT throws_ok($$ SELECT execreport.define_guard('error_rate', '{"kind": "performance"}') $$, '22023', 'kind is "performance"');
 SELECT throws_ok($$ SELECT execreport.define_guard(NULL, '{"kind": "error_rate", "action": "disable_exec_reports"}') $$, '22004', 'guard is null');
 

@@ -6,7 +6,8 @@ SELECT plan(11);
 SELECT setseed(0.20261121);
 
 SELECT execreport.define_guard('error_rate', '{"escalateTenants": null}', 'each tenant is a run of its own') IS NOT NULL AS defined,
-       execreport.define_guard('health_check', '{"enabled": false}') IS NOT NULL AS off;
+       execreport.define_guard('health_check', '{"enabled": false}') IS NOT NULL AS off,
+       execreport.define_guard('performance', '{"enabled": false}') IS NOT NULL AS off_too;
 SELECT count((execreport.create_tenant(t)).tenant_id) AS tenants FROM generate_series(58000, 58199) AS t;
 
 -- of n requests so many fail with probability at most ...: what a random number between 0 and 1 is looked up in

@@ -45,7 +45,7 @@ BEGIN
     INSERT INTO execreport.kill_switches (tenant_id, flag) VALUES (590, 'left behind');
     status := 'degraded'; message := 'late'; metrics := '{"lag": 7}';
 END $$;
-SET LOCAL statement_timeout = '400ms';
+SET LOCAL statement_timeout = '1s';
 CREATE TEMP TABLE answers AS SELECT * FROM execreport.check_health();
 SET LOCAL statement_timeout = 0;
 SELECT results_eq($$ SELECT status, message, error, metrics FROM answers WHERE component = 'test_error' $$,
@@ -66,7 +66,7 @@ EXCEPTION WHEN query_canceled THEN
 END $$;
 SELECT is(pg_temp.canceled('SELECT execreport._limit_time(100), pg_sleep(10)'), '57014', 'a limit stops what takes longer');
 SELECT is(pg_temp.canceled('SELECT execreport._restore_time(execreport._limit_time(100)), pg_sleep(0.3)'), 'no', 'until it is taken back');
-SET LOCAL statement_timeout = '300ms';
+SET LOCAL statement_timeout = '1s';
 SELECT is(pg_temp.canceled('SELECT (SELECT count(*) FROM execreport.check_health()), pg_sleep(10)'), '57014', 'statement_timeout goes on after a check');
 SELECT is(pg_temp.canceled('SELECT execreport._limit_time(60000), pg_sleep(10)'), '57014', 'and is not made longer by one');
 SET LOCAL statement_timeout = 0;

@@ -1,6 +1,6 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
-SELECT plan(68);
+SELECT plan(69);
 
 SELECT execreport.create_tenant(t) IS NOT NULL FROM generate_series(580, 589) AS t;
 SELECT execreport.update_flags(t, '{"execReportsEnabled": true, "masterReportsEnabled": true, "reportsApiEnabled": true}') IS NOT NULL FROM generate_series(580, 589) AS t;
@@ -121,6 +121,7 @@ SELECT pg_temp.calls(580, 1, 0, '2041-05-06 10:00Z'::timestamptz + m * interval 
 SELECT results_eq($$ SELECT v.verdict, v.errors, v.outcome FROM generate_series('2041-05-06 08:05Z'::timestamptz, '2041-05-06 08:30Z', '5 min') AS m, LATERAL execreport.run_guards(m) AS v
     WHERE v.guard = 'error_rate' AND v.tenant_id = 0 ORDER BY m $$, $$ VALUES ('error', 1, NULL), ('error', 2, NULL), ('error', 3, NULL), ('error', 4, NULL), ('error', 5, NULL), ('error', 6, NULL) $$, 'errors have a counter of their own');
 SELECT results_eq($$ SELECT severity, left(message, 52) FROM execreport.notifications WHERE tenant_id = 0 AND message ~ 'error_rate' $$, $$ VALUES ('warning', 'Guard error_rate could not measure in 4 windows in a') $$, 'at the fourth it is told, once');
+SELECT results_eq($$ SELECT details -> 'tenants' FROM execreport.notifications WHERE tenant_id = 0 AND message ~ 'error_rate' $$, $$ VALUES ('[580]'::jsonb) $$, 'with the tenants that cannot be seen');
 
 -- 8. what breaks in the middle leaves nothing half done
 SELECT pg_temp.calls(583, 0, 40, '2041-05-07 10:00Z'), pg_temp.calls(583, 0, 40, '2041-05-07 10:05Z');
@@ -156,7 +157,7 @@ SELECT results_eq($$ SELECT t, array_agg(e.flag) FROM unnest('{exec-reports,mast
     $$ VALUES ('exec-reports', '{execReportsEnabled}'::text[]), ('master-reports', '{masterReportsEnabled}'), ('reports-api', '{reportsApiEnabled}'), ('reports-ui', '{reportsUiEnabled}') $$, 'each target its flag');
 SELECT results_eq($$ SELECT r.state, r.message, r.detail FROM execreport._refusal('SELECT execreport.emergency_rollback(''everything'', NULL, ''x'')') AS r $$,
     $$ VALUES ('22023', 'unknown target "everything"', 'A target is exec-reports, master-reports, reports-api, reports-ui or all.') $$, 'an unknown target lists them');
-SELECT is_empty($$ SELECT c.call, r.state FROM (VALUES ('''all'', NULL, NULL', '22004'), ('''all'', NULL, '' ''', '22023'), ('NULL, NULL, ''x''', '22023'), ('''all'', ''{}'', ''x''', '22023'),
+SELECT is_empty($$ SELECT c.call, r.state FROM (VALUES ('''all'', NULL, NULL', '22004'), ('''all''', '22004'), ('''all'', NULL, '' ''', '22023'), ('NULL, NULL, ''x''', '22023'), ('''all'', ''{}'', ''x''', '22023'),
     ('''all'', ''{NULL}'', ''x''', '22023'), ('''all'', ''{999999}'', ''x''', '42704')) AS c (call, state), LATERAL execreport._refusal('SELECT execreport.emergency_rollback(' || c.call || ')') AS r WHERE r.state IS DISTINCT FROM c.state $$, 'bad arguments');
 CREATE ROLE er_rollback_operator; CREATE ROLE er_rollback_editor;
 SELECT execreport.grant_access('er_rollback_operator', 587, 'operator'), execreport.grant_access('er_rollback_editor', 587, 'editor');

@@ -46,7 +46,8 @@ $node->safe_psql('source', q{
 	UPDATE execreport.events SET created_at = '2025-01-01' WHERE key = 'old';
 	SELECT execreport.define_guard('dumped', '{"kind": "error_rate", "flags": ["reportsUiEnabled"]}');
 	SELECT count(*) FROM execreport.run_guards();
-	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test'), execreport.resume('execReportsEnabled', 'test', 2);
+	SELECT count(*) FROM execreport.emergency_rollback('exec-reports', '{2}', 'test');
+	SELECT execreport.resume('execReportsEnabled', 'test', 2);
 });
 $node->safe_psql('source', q{SET client_min_messages = error; CALL execreport.tick('2026-01-03')});
 
