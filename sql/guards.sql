@@ -385,26 +385,30 @@ BEGIN ATOMIC
         SELECT v.* FROM unnest(_decisions.judged) AS v
     ), spread AS (
         -- of each guard that fires: in how many tenants it breaches, and whether that is everywhere
-        SELECT g.*, s.tenants, s.tenants >= g.escalate_tenants OR s.fires_everywhere AS is_everywhere
+        SELECT g.*, s.tenants, s.samples, s.failures, s.tenants >= g.escalate_tenants OR s.fires_everywhere AS is_everywhere
           FROM execreport.guards AS g
           JOIN (SELECT v.guard, count(*) FILTER (WHERE v.tenant_id > 0 AND v.verdict = 'breach') AS tenants,
+                       sum(v.samples) FILTER (WHERE v.tenant_id > 0 AND v.verdict = 'breach')::bigint AS samples,
+                       sum(v.failures) FILTER (WHERE v.tenant_id > 0 AND v.verdict = 'breach')::bigint AS failures,
                        coalesce(bool_or(v.tenant_id = 0 AND v.action IS NOT NULL), false) AS fires_everywhere
                   FROM verdicts AS v GROUP BY v.guard HAVING bool_or(v.action IS NOT NULL)) AS s ON s.guard = g.guard
     ), decided AS (
         SELECT g.guard, v.tenant_id, v.window_start, g.action, g.flags, g.severity, g.dry_run,
+               -- where all together could not be measured, those that breach could
                CASE g.kind
-                   WHEN 'error_rate' THEN pg_catalog.format('Error rate %s exceeds threshold %s', round(v.failures::numeric / nullif(v.samples, 0), 4), g.threshold)
-                   WHEN 'performance' THEN pg_catalog.format('P95 duration %sms exceeds threshold %sms', round((v.p95 * 1000)::numeric), round((g.threshold * 1000)::numeric))
+                   WHEN 'error_rate' THEN pg_catalog.format('Error rate %s exceeds threshold %s', round(coalesce(v.k, g.failures)::numeric / nullif(coalesce(v.n, g.samples), 0), 4), g.threshold)
+                   WHEN 'performance' THEN pg_catalog.format('P95 duration %sms exceeds threshold %sms', coalesce(round((v.p95 * 1000)::numeric)::text, 'of unknown '), round((g.threshold * 1000)::numeric))
                    ELSE 'Health check failed: ' || coalesce(v.details #>> '{unhealthy,0,message}', 'unknown') END
                || CASE WHEN v.tenant_id = 0 AND g.tenants > 0 THEN pg_catalog.format(' in %s tenants', g.tenants) ELSE '' END AS reason,
                pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('guard', g.guard, 'kind', g.kind, 'tenantId', nullif(v.tenant_id, 0),
                    'windowStart', execreport._instant_text(v.window_start), 'windowSeconds', extract(epoch FROM g.window_length),
-                   'samples', v.samples, 'failures', v.failures, 'rate', round(v.failures::numeric / nullif(v.samples, 0), 6),
+                   'samples', coalesce(v.n, g.samples), 'failures', coalesce(v.k, g.failures), 'rate', round(coalesce(v.k, g.failures)::numeric / nullif(coalesce(v.n, g.samples), 0), 6),
                    'bound', round(v.bound::numeric, 6), 'p95', v.p95, 'threshold', g.threshold, 'confidence', g.confidence,
                    'consecutive', g.consecutive, 'breaches', v.breaches, 'tenants', CASE WHEN v.tenant_id = 0 THEN g.tenants END,
                    'dryRun', g.dry_run)) || v.details AS figures
           FROM spread AS g
-          JOIN verdicts AS v ON v.guard = g.guard AND (CASE WHEN g.is_everywhere THEN v.tenant_id = 0 ELSE v.action IS NOT NULL END)
+          JOIN (SELECT o.guard, o.tenant_id, o.window_start, o.action, o.bound, o.p95, o.breaches, o.details, o.samples AS n, o.failures AS k
+                  FROM verdicts AS o) AS v ON v.guard = g.guard AND (CASE WHEN g.is_everywhere THEN v.tenant_id = 0 ELSE v.action IS NOT NULL END)
     )
     SELECT d.guard, d.tenant_id, d.window_start, d.action, d.flags,
            -- what it stands for is as severe as the most severe decision that it makes needless

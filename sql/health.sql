@@ -257,7 +257,7 @@ BEGIN
             CASE probe.name WHEN 'exec_reports' THEN 'ExecReports' WHEN 'master_reports' THEN 'MasterReports' ELSE probe.name END
             || ' error: ' || coalesce(answer.error, 'no answer'));
         checked_at := clock_timestamp();
-        error := answer.state || ': ' || answer.error || coalesce('; ' || nullif(answer.detail, ''), '');
+        error := coalesce(answer.state || ': ' || answer.error || coalesce('; ' || nullif(answer.detail, ''), ''), answer.result ->> 'error');
         metrics := nullif(answer.result -> 'metrics', 'null');
         RETURN NEXT;
     END LOOP;
@@ -269,7 +269,7 @@ sub-transaction that is always rolled back, so neither rows nor counters are lef
 One row for each component: exec_reports, master_reports, flags, metrics, schedules, queue, notifications, guards and others.
 status: healthy; degraded (it works, but something is missing or late); unhealthy (an error, a lock that was not granted in
 2 s, or no answer in 5 s); skipped (exec_reports and master_reports on a standby and in a transaction that is read only).
-error: SQLSTATE and message. metrics: of master_reports consolidationTime (ms) and insightsConsolidated. An error in one component
+error: SQLSTATE and message, or what the component says. metrics: of master_reports consolidationTime (ms) and insightsConsolidated. An error in one component
 is a row, never an error of the call. For superusers and operators, who see their own tenant''s schedules and queue.
 Errors: 42501 for others.
 Example: SELECT component, status, message FROM execreport.check_health() WHERE status <> ''healthy'';';

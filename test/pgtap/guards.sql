@@ -1,6 +1,7 @@
 -- Guards: the bound, the machine, what is measured, and how they are defined. test/data/guard_oracle.py worked out the first two.
 BEGIN;
 SELECT plan(46);
+SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
 
 -- 1. Wilson's bound
 CREATE TEMP TABLE told (k bigint, n bigint, confidence double precision, bound double precision);

@@ -1,6 +1,6 @@
 -- Health: every component answers, by use, and nothing is left behind; what is broken is a row and no error.
 BEGIN;
-SELECT plan(24);
+SELECT plan(25);
 
 -- the rows of every table, the values of every sequence and metric
 CREATE FUNCTION pg_temp.census() RETURNS text LANGUAGE sql AS $$
@@ -45,6 +45,8 @@ BEGIN
     INSERT INTO execreport.kill_switches (tenant_id, flag) VALUES (590, 'left behind');
     status := 'degraded'; message := 'late'; metrics := '{"lag": 7}';
 END $$;
+CREATE FUNCTION execreport._health_test_says(OUT status text, OUT message text, OUT error text, OUT metrics jsonb) LANGUAGE sql AS
+$$ SELECT 'degraded', 'slow', 'PT000: because of it', NULL::jsonb $$;
 SET LOCAL statement_timeout = '1s';
 CREATE TEMP TABLE answers AS SELECT * FROM execreport.check_health();
 SET LOCAL statement_timeout = 0;
@@ -52,6 +54,7 @@ SELECT results_eq($$ SELECT status, message, error, metrics FROM answers WHERE c
     $$ VALUES ('unhealthy', 'test_error error: the disk is full', '53100: the disk is full; Really.', NULL::jsonb) $$, 'an error is a row, with its SQLSTATE');
 SELECT results_eq($$ SELECT status, error FROM answers WHERE component = 'test_slow' $$, $$ VALUES ('unhealthy', '57014: canceling statement due to statement timeout') $$, 'so is a timeout');
 SELECT results_eq($$ SELECT status, message, metrics FROM answers WHERE component = 'test_writes' $$, $$ VALUES ('degraded', 'late', '{"lag": 7}'::jsonb) $$, 'those after it are checked');
+SELECT results_eq($$ SELECT status, error, metrics FROM answers WHERE component = 'test_says' $$, $$ VALUES ('degraded', 'PT000: because of it', NULL::jsonb) $$, 'a component may say what is wrong');
 SELECT is((SELECT count(*) FROM execreport.kill_switches WHERE flag = 'left behind'), 0::bigint, 'what a check writes is rolled back');
 SELECT is((SELECT status FROM answers WHERE component = 'exec_reports'), 'healthy', 'and the others are well');
 DROP FUNCTION execreport._health_test_slow();

@@ -1,6 +1,7 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
 SELECT plan(69);
+SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
 
 SELECT execreport.create_tenant(t) IS NOT NULL FROM generate_series(580, 589) AS t;
 SELECT execreport.update_flags(t, '{"execReportsEnabled": true, "masterReportsEnabled": true, "reportsApiEnabled": true}') IS NOT NULL FROM generate_series(580, 589) AS t;
