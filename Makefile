@@ -32,7 +32,7 @@ OBJS = $(addprefix src/,execreport.o uuid7.o canonical_hash.o session_cache.o te
 	consolidation.o consolidation_read.o consolidation_text.o consolidation_store.o consolidation_insights.o \
 	consolidation_recommendations.o consolidation_conflicts.o consolidation_scope.o consolidation_synthesis.o \
 	consolidation_state.o \
-	metrics.o metrics_attempts.o metrics_save.o metrics_text.o metrics_window.o \
+	metrics.o metrics_attempts.o metrics_save.o metrics_series.o metrics_text.o metrics_window.o \
 	flags.o flags_setting.o \
 	spelling.o exec_reports.o exec_reports_create.o events.o maintenance.o worker.o \
 	scenarios.o redact.o similarity.o)

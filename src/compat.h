@@ -48,4 +48,13 @@ typedef void (*shmem_request_hook_type) (void);
 #define er_on_shmem_request(previous, hook) ((void) (previous), (hook) ())
 #endif
 
+/* A small number that differs from one running backend to the next. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#define er_backend_number() ((uint32) MyProcNumber)
+#else
+#include "storage/backendid.h"
+#define er_backend_number() ((uint32) MyBackendId)
+#endif
+
 #endif							/* ER_COMPAT_H */

@@ -119,7 +119,7 @@ _PG_init(void)
 	/* shared memory has one size; without it the settings are there and change nothing */
 	DefineCustomIntVariable("execreport.max_series",
 							"How many series the metrics have room for.",
-							"A series is one set of labels of one tenant. Each takes about 100 bytes for each of execreport.metric_slices.",
+							"A series is one set of labels of one tenant. Each takes 176 bytes for each of execreport.metric_slices, and 1 kB.",
 							&er_max_series, 1000, 4, 100000,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("execreport.metric_slices",

@@ -59,9 +59,10 @@ extern void er_metrics_init(void);
 /* --- For the metrics' own files --- */
 
 #define ER_MAX_LABELS		2
-#define ER_MAX_BOUNDS		11
+#define ER_MAX_BOUNDS		10
 #define ER_MAX_CELLS		(ER_MAX_BOUNDS + 1)
-#define ER_LABEL_BYTES		416 /* a module_id of 100 characters always fits */
+#define ER_SHARDS			2	/* of a series, so that two backends seldom wait for each other */
+#define ER_LABEL_BYTES		492 /* a module_id of 100 characters always fits */
 
 /* A label's values come from our code (few) or from users (any number) */
 typedef struct ErMetricLabel
@@ -98,18 +99,28 @@ typedef struct ErSeriesKey
 #define ER_OVERFLOW_ALL		2	/* what nobody has room for: the tenant is left out as well */
 
 /*
- * One series. Nothing in it is guarded by a lock but `key` and `used`, which change under the lock exclusively.
+ * One series. The lock guards `key` and `used`, which change under it exclusively, and nothing else.
  * A cell of the ring holds its minute in the upper half and a count in the lower one, so a single compare-and-exchange
  * both counts and, when the cell still holds an older minute, begins the new one: no reset, no race.
- * Counters use cell 0 for whole units and cell 1 for billionths, histograms one cell a bucket.
+ * Each shard has a ring of its own. Counters use cell 0 for whole units and cell 1 for billionths, histograms one cell a bucket.
  */
-typedef struct ErSeries
+typedef struct ErTotals
 {
-	ErSeriesKey key;
-	bool		used;
 	pg_atomic_uint64 sum;		/* bits of a double: the counter's value, or the sum of the observed values */
 	pg_atomic_uint64 buckets[ER_MAX_CELLS]; /* observations, not cumulative */
+	char		pad[PG_CACHE_LINE_SIZE - (1 + ER_MAX_CELLS) * sizeof(pg_atomic_uint64)];
+} ErTotals;
+
+/* Its size is a multiple of a cache line, so that no two shards share one. */
+typedef struct ErSeries
+{
+	ErTotals	totals[ER_SHARDS];
+	ErSeriesKey key;
+	pg_atomic_uint32 first;		/* the earliest minute ever recorded: before it, nothing was overwritten */
+	bool		used;
 } ErSeries;
+
+StaticAssertDecl(sizeof(ErSeries) % PG_CACHE_LINE_SIZE == 0, "series share cache lines");
 
 /* Why a record was refused */
 typedef enum ErRefusal
@@ -140,12 +151,15 @@ typedef struct ErMetricsShared
 extern ErMetricsShared *er_metrics_shared;
 
 extern ErSeries *er_metrics_slot(int slot);
-extern pg_atomic_uint64 *er_metrics_cells(const ErSeries *series, uint32 minute);
+extern pg_atomic_uint64 *er_metrics_cells(const ErSeries *series, int shard, uint32 minute);
 extern ErSeries *er_metrics_enter(const ErSeriesKey *key);	/* the lock held exclusively */
 extern void er_metrics_count(pg_atomic_uint64 *cell, uint32 minute, uint64 count);
+extern void er_metrics_begin(ErSeries *series, uint32 minute);
 extern double er_metrics_sum(const ErSeries *series);
-extern void er_metrics_add_sum(ErSeries *series, double amount);
+extern uint64 er_metrics_bucket(const ErSeries *series, int bucket);
+extern void er_metrics_add_sum(ErTotals *totals, double amount);
 extern bool er_metrics_minute(TimestampTz at, uint32 *minute);
+extern void er_metrics_require_own(void);
 extern ErMetric er_metrics_family(const text *name);
 extern void er_metrics_label_values(ErMetric metric, Jsonb *labels, const char **values);
 extern const char *er_metrics_value(const ErSeriesKey *key, int label);

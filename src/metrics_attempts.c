@@ -82,10 +82,7 @@ er_sql_attempt_begin(PG_FUNCTION_ARGS)
 	const text *module_id = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
 	ErAttemptKind kind;
 
-	if (!superuser())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only functions of execreport record metrics")));
+	er_metrics_require_own();
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -101,6 +98,7 @@ er_sql_attempt_begin(PG_FUNCTION_ARGS)
 Datum
 er_sql_attempt_end(PG_FUNCTION_ARGS)
 {
+	er_metrics_require_own();
 	er_attempt_end();
 	PG_RETURN_VOID();
 }

@@ -2,8 +2,9 @@
  * metrics_save.c
  *		Keeping the metrics over a clean restart, as pg_stat_statements keeps its own.
  *
- * The postmaster writes the file when it shuts down cleanly and reads it when it starts; read, it is removed, so that a
- * crash later on does not bring old figures back. The file holds the series in use with all cells of their rings: a
+ * The postmaster writes the file when it shuts down and reads it when it starts after a clean shutdown; in either case it
+ * is removed then, so that a crash later on does not bring old figures back. After an immediate shutdown PostgreSQL
+ * recovers as from a crash, and the metrics begin at 0 like its own statistics. The file holds the series in use with all cells of their rings: a
  * cell names its minute, so a ring of another length takes over what fits. A file that is not whole, or was written by
  * a library with other families, is left out with a line in the log.
  */
@@ -11,6 +12,8 @@
 
 #include <unistd.h>
 
+#include "catalog/pg_control.h"
+#include "common/controldata_utils.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/pg_crc32c.h"
@@ -34,16 +37,18 @@ typedef struct Header
 	uint64		refused[ER_REFUSALS];
 } Header;
 
-/* What one series holds, followed by nslices * ER_MAX_CELLS cells */
+/* What one series holds, followed by ER_SHARDS * nslices * ER_MAX_CELLS cells */
 typedef struct Entry
 {
 	ErSeriesKey key;
+	uint32		first;
 	double		sum;
 	uint64		buckets[ER_MAX_CELLS];
 } Entry;
 
 static bool write_all(FILE *file);
 static bool put(FILE *file, const void *data, Size size, pg_crc32c *crc);
+static bool clean_shutdown(void);
 static const char *read_all(FILE *file);
 static bool get(FILE *file, void *data, Size size, pg_crc32c *crc);
 static uint32 families_checksum(void);
@@ -99,17 +104,18 @@ write_all(FILE *file)
 			continue;
 		memset(&entry, 0, sizeof(entry));
 		entry.key = series->key;
+		entry.first = pg_atomic_read_u32(&series->first);
 		entry.sum = er_metrics_sum(series);
 		for (int i = 0; i < ER_MAX_CELLS; i++)
-			entry.buckets[i] = pg_atomic_read_u64(&series->buckets[i]);
+			entry.buckets[i] = er_metrics_bucket(series, i);
 		if (!put(file, &entry, sizeof(entry), &crc))
 			return false;
-		for (int slice = 0; slice < er_metrics_shared->nslices; slice++)
+		for (int slice = 0; slice < ER_SHARDS * er_metrics_shared->nslices; slice++)
 		{
 			uint64		cells[ER_MAX_CELLS];
 
 			for (int i = 0; i < ER_MAX_CELLS; i++)
-				cells[i] = pg_atomic_read_u64(&er_metrics_cells(series, slice)[i]);
+				cells[i] = pg_atomic_read_u64(&er_metrics_cells(series, slice % ER_SHARDS, slice / ER_SHARDS)[i]);
 			if (!put(file, cells, sizeof(cells), &crc))
 				return false;
 		}
@@ -140,7 +146,7 @@ er_metrics_restore(void)
 					 errmsg("could not read file \"%s\": %m", METRICS_FILE)));
 		return;
 	}
-	fault = read_all(file);
+	fault = clean_shutdown() ? read_all(file) : "the server was not shut down cleanly";
 	FreeFile(file);
 	if (fault != NULL)
 	{
@@ -151,6 +157,17 @@ er_metrics_restore(void)
 				 errdetail("The metrics begin at 0.")));
 	}
 	unlink(METRICS_FILE);
+}
+
+static bool
+clean_shutdown(void)
+{
+	bool		intact;
+	ControlFileData *control = get_controlfile(DataDir, &intact);
+	bool		clean = intact && (control->state == DB_SHUTDOWNED || control->state == DB_SHUTDOWNED_IN_RECOVERY);
+
+	pfree(control);
+	return clean;
 }
 
 /* What is wrong with the file; NULL when all of it has been taken over */
@@ -183,11 +200,12 @@ read_all(FILE *file)
 			pg_atomic_fetch_add_u64(&er_metrics_shared->dropped[entry.key.metric], 1);
 		else
 		{
-			er_metrics_add_sum(series, entry.sum);
+			er_metrics_begin(series, entry.first);
+			er_metrics_add_sum(&series->totals[0], entry.sum);
 			for (int i = 0; i < ER_MAX_CELLS; i++)
-				pg_atomic_write_u64(&series->buckets[i], entry.buckets[i]);
+				pg_atomic_write_u64(&series->totals[0].buckets[i], entry.buckets[i]);
 		}
-		for (int slice = 0; slice < header.nslices; slice++)
+		for (int slice = 0; slice < ER_SHARDS * header.nslices; slice++)
 		{
 			uint64		cells[ER_MAX_CELLS];
 
@@ -198,7 +216,7 @@ read_all(FILE *file)
 				uint32		minute = (uint32) (cells[i] >> 32);
 
 				if (minute != 0)
-					er_metrics_count(&er_metrics_cells(series, minute)[i], minute, (uint32) cells[i]);
+					er_metrics_count(&er_metrics_cells(series, 0, minute)[i], minute, (uint32) cells[i]);
 			}
 		}
 	}

@@ -152,7 +152,7 @@ write_metrics(Sink *sink, bool all_tenants, int32 tenant_id)
 								   "# execreport is not among shared_preload_libraries: nothing is measured.\n"
 								   "# Add it to shared_preload_libraries in postgresql.conf and restart the server.\n");
 		begin_family(sink, "execreport_metrics_available", "gauge",
-					 "Whether metrics are kept: 0 until execreport is added to shared_preload_libraries.");
+					 "Whether metrics are kept: 0 until execreport is added to shared_preload_libraries");
 		sample(sink, "", NULL, 0, NULL, available);
 		return;
 	}
@@ -170,7 +170,7 @@ write_metrics(Sink *sink, bool all_tenants, int32 tenant_id)
 	if (all_tenants)
 	{
 		begin_family(sink, "execreport_metrics_available", "gauge",
-					 "Whether metrics are kept: 0 until execreport is added to shared_preload_libraries.");
+					 "Whether metrics are kept: 0 until execreport is added to shared_preload_libraries");
 		sample(sink, "", NULL, 0, NULL, available);
 		write_own(sink);
 	}
@@ -231,7 +231,7 @@ add_row(Row *rows, int *count, const ErSeries *series)
 		row->values[i] = pstrdup(er_metrics_value(&series->key, i));
 	row->sum = er_metrics_sum(series);
 	for (int i = 0; i < ER_MAX_CELLS; i++)
-		row->buckets[i] = pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &series->buckets[i]));
+		row->buckets[i] = er_metrics_bucket(series, i);
 }
 
 static void
@@ -298,19 +298,19 @@ write_own(Sink *sink)
 	ErMetricsShared *shared = er_metrics_shared;
 	TimestampTz reset_at = (TimestampTz) pg_atomic_read_u64(&shared->reset_at);
 
-	begin_family(sink, "execreport_metric_series", "gauge", "Series in use, in all databases.");
+	begin_family(sink, "execreport_metric_series", "gauge", "Series in use, in all databases");
 	sample(sink, "", NULL, 0, NULL, shared->used);
-	begin_family(sink, "execreport_metric_series_limit", "gauge", "Series there is room for: the setting execreport.max_series.");
+	begin_family(sink, "execreport_metric_series_limit", "gauge", "Series there is room for: the setting execreport.max_series");
 	sample(sink, "", NULL, 0, NULL, shared->max_series);
 	begin_family(sink, "execreport_metric_series_dropped_total", "counter",
-				 "Label sets that found no room and are counted in the series with overflow, once for each session that brought them.");
+				 "Label sets that found no room and are counted in the series with overflow, once for each session that brought them");
 	for (int i = 0; i < ER_METRICS; i++)
 	{
 		Label		label = {"family", er_metric_families[i].name};
 
 		sample(sink, "", &label, 1, NULL, pg_atomic_read_u64(&shared->dropped[i]));
 	}
-	begin_family(sink, "execreport_metric_records_refused_total", "counter", "Records refused for their value or time.");
+	begin_family(sink, "execreport_metric_records_refused_total", "counter", "Records refused for their value or time");
 	for (int i = 0; i < ER_REFUSALS; i++)
 	{
 		Label		label = {"reason", reasons[i]};
@@ -318,7 +318,7 @@ write_own(Sink *sink)
 		sample(sink, "", &label, 1, NULL, pg_atomic_read_u64(&shared->refused[i]));
 	}
 	begin_family(sink, "execreport_metrics_reset_timestamp_seconds", "gauge",
-				 "When the metrics began at 0: the last reset, or the first start after a crash.");
+				 "When the metrics began at 0: the last reset, or the first start after a crash");
 	sample(sink, "", NULL, 0, NULL, floor(reset_at / 1e6) + UNIX_EPOCH);
 }
 

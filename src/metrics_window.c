@@ -321,8 +321,10 @@ sum_series(const ErSeries *series, Window window, double weight, double *cells)
 {
 	const ErMetricFamily *family = &er_metric_families[series->key.metric];
 	int			ncells = family->histogram ? family->nbounds + 1 : 2;
+	uint32		first = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &series->first));
 	uint32		end = window.end;
 
+	window.first = Max(window.first, first);
 	if (window.end <= window.first)
 		return true;
 	/* beyond one round of the ring, a minute has the cell of an earlier one */
@@ -330,17 +332,15 @@ sum_series(const ErSeries *series, Window window, double weight, double *cells)
 		end = window.first + er_metrics_shared->nslices;
 	for (uint32 minute = window.first; minute < end; minute++)
 	{
-		pg_atomic_uint64 *slice = er_metrics_cells(series, minute);
-
-		for (int i = 0; i < ncells; i++)
+		for (int i = 0; i < ncells * ER_SHARDS; i++)
 		{
-			uint64		cell = pg_atomic_read_u64(&slice[i]);
+			uint64		cell = pg_atomic_read_u64(&er_metrics_cells(series, i % ER_SHARDS, minute)[i / ER_SHARDS]);
 			uint32		held = (uint32) (cell >> 32);
 
 			if (held > minute || (held == minute && (uint32) cell == PG_UINT32_MAX))
 				return false;
 			if (held == minute)
-				cells[i] += weight * (uint32) cell;
+				cells[i / ER_SHARDS] += weight * (uint32) cell;
 		}
 	}
 	return true;

@@ -47,6 +47,8 @@ install_packages() {
                 has pg_prove || want+=(libtap-parser-sourcehandler-pgtap-perl)
                 [ -d ../shared/samples/json-schema-test-suite ] || [ -d /usr/share/json-schema-test-suite ] ||
                     want+=(json-schema-test-suite)
+                has promtool || want+=(prometheus)
+                /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || want+=(python3-prometheus-client)
                 perl -MIPC::Run -e 1 2>/dev/null || want+=(libipc-run-perl)
                 [ -f "$(pg_path --sharedir)/extension/pgtap.control" ] || want+=("postgresql-$major-pgtap")
                 [ -f "$(pg_path --sharedir)/extension/pg_cron.control" ] || want+=("postgresql-$major-cron") ;;
@@ -65,13 +67,21 @@ install_packages() {
         has sudo || { echo "these packages are missing, and there is no sudo to install them: ${want[*]}" >&2; return 1; }
         sudo=(sudo)
     fi
-    # a new server package would start a cluster of its own: we need none
-    "${sudo[@]}" mkdir -p /etc/postgresql-common/createcluster.d
-    echo 'create_main_cluster = false' |
-        "${sudo[@]}" tee /etc/postgresql-common/createcluster.d/execreport-setup.conf >/dev/null
-    "${sudo[@]}" apt-get update -qq
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${want[@]}" >/dev/null
-    "${sudo[@]}" rm -f /etc/postgresql-common/createcluster.d/execreport-setup.conf
+    (
+        # new servers would start: of PostgreSQL we make clusters of our own, of prometheus we need the tool alone
+        conf=/etc/postgresql-common/createcluster.d/execreport-setup.conf policy=/usr/sbin/policy-rc.d
+        ours=("$conf")
+        [ -e "$policy" ] || ours+=("$policy")
+        trap '"${sudo[@]}" rm -f "${ours[@]}"' EXIT
+        [ -e "$policy" ] || printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" install -m 755 /dev/stdin "$policy"
+        "${sudo[@]}" mkdir -p /etc/postgresql-common/createcluster.d
+        echo 'create_main_cluster = false' | "${sudo[@]}" tee "$conf" >/dev/null
+        "${sudo[@]}" apt-get update -qq
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${want[@]}" >/dev/null
+        if [[ " ${want[*]} " == *" prometheus "* ]] && has systemctl; then
+            "${sudo[@]}" systemctl disable prometheus >/dev/null 2>&1 || true
+        fi
+    )
     hash -r
 }
 
