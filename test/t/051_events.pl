@@ -64,6 +64,16 @@ foreach my $case ([ 'at the last event', $cursor, 'd e' ], [ 'of a reader that h
 }
 ($keys, $cursor) = follow($node, $cursor);
 
+# what was delivered a moment before the crash is still there
+emit($node, 'delivered');
+($keys, $cursor) = follow($node, $cursor);
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('postgres', q{SELECT count(*) FROM execreport.events WHERE key = 'delivered'}), '1', 'an event that was delivered outlives a crash right after');
+emit($node, 'after');
+($keys, $cursor) = follow($node, $cursor);
+is("$keys", 'after', 'and the cursor goes on');
+
 # dump and restore into a cluster whose transaction numbers are lower
 my $other = PostgreSQL::Test::Cluster->new('restored');
 $other->init;
