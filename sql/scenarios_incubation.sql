@@ -103,8 +103,7 @@ BEGIN ATOMIC
            OR (SELECT execreport._has_persona('editor'))
               AND NOT EXISTS (SELECT FROM execreport._scenarios AS s
                                WHERE s.tenant_id = _may_decide.tenant AND s.id = ANY (_may_decide.scenarios)
-                                 AND NOT (s.created_by = (SELECT execreport.current_user_id())
-                                          AND s.created_role = (SELECT execreport._caller_role())));
+                                 AND NOT execreport._is_creator(s.created_by, s.created_role));
 END;
 COMMENT ON FUNCTION execreport._may_decide(integer, uuid[]) IS
 'May the caller promote, reject and approve what these scenarios brought? Operators may, and whoever created them all.';

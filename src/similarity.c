@@ -4,7 +4,7 @@
  *
  * The measure is that of pg_trgm, which need not be installed: a name is normalised (consolidation_text.c), each of its
  * words gets two blanks before and one behind, and the similarity is the number of three-character pieces (trigrams)
- * that both names have, divided by the number that at least one has.
+ * that both names have, divided by the number that at least one has. Of a long name the first 4096 bytes count.
  *
  * Two lists are not compared pair by pair. Sets A and B can be more alike than t only if |B| lies between t|A| and
  * |A|/t, and if they share one of the first |A| - ceil(t|A|) + 1 members of A and likewise of B, once both are sorted
@@ -28,6 +28,7 @@
 #include "consolidation.h"
 
 #define MAX_KEPT 20				/* most names that are kept of those like one */
+#define MAX_BYTES 4096			/* of a name that count */
 
 /* The trigrams of a name, each once: by value at first, by rank (rarest first) later. */
 typedef struct Name
@@ -206,7 +207,7 @@ read_names(ArrayType *array, uint32 *count)
 static NameSet
 trigrams_of(ErTextBuffer *buffer, const char *bytes, int len)
 {
-	ErText		text = {bytes, len};
+	ErText		text = {bytes, len > MAX_BYTES ? pg_mbcliplen(bytes, len, MAX_BYTES) : len};
 	NameSet		name = {0};
 	const char *at,
 			   *end;
@@ -217,13 +218,11 @@ trigrams_of(ErTextBuffer *buffer, const char *bytes, int len)
 	text = er_normalise(buffer, text, 0);
 	end = text.ptr + text.len;
 	/* a word of n characters has n + 1 trigrams, and n + 1 bytes with the blank behind it or more */
-	name.trigrams = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint64) * ((Size) text.len + 2));
+	name.trigrams = palloc(sizeof(uint64) * (text.len + 2));
 	for (at = text.ptr; at <= end;)
 	{
 		uint64		character = ' ';
 
-		if ((((uintptr_t) at) & 0xffff) == 0)
-			CHECK_FOR_INTERRUPTS();
 		if (at == end)
 			at++;
 		else if (wide && IS_HIGHBIT_SET(*at))

@@ -145,7 +145,7 @@ foreach my $step (@steps)
 		is($node->safe_psql('served', "SELECT query FROM pg_stat_activity WHERE pid = $pid"), "execreport tick: $step", "$step: the worker says what it does")
 			if $way eq 'terminated';
 		$ways{$way}->($pid);
-		$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid AND backend_type = 'execreport worker')");
+		$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)");
 		$node->safe_psql('served', 'DELETE FROM stop_at');
 		wait_until_done("$step, $way: another worker does it all");
 	}
@@ -256,6 +256,14 @@ ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activit
 $ticks = $node->safe_psql('unserved', q{SELECT runs FROM execreport.tick_steps WHERE step = 'digest'});
 ok($node->poll_query_until('unserved', "SELECT runs > $ticks + 1 FROM execreport.tick_steps WHERE step = 'digest'"), 'the work goes on');
 is($node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'execreport worker'}), $served, 'with the worker that was there');
+
+# an error outside the steps ends the worker; the next one goes on
+$node->safe_psql('unserved', 'ALTER FUNCTION execreport._tick_plan(timestamptz) RENAME TO _tick_plan_away');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $served"), 'an error ends the worker');
+$node->safe_psql('unserved', 'ALTER FUNCTION execreport._tick_plan_away(timestamptz) RENAME TO _tick_plan');
+$ticks = $node->safe_psql('unserved', q{SELECT runs FROM execreport.tick_steps WHERE step = 'digest'});
+ok($node->poll_query_until('unserved', "SELECT runs > $ticks FROM execreport.tick_steps WHERE step = 'digest'"), 'another one takes over');
+unlike(slurp_file($node->logfile), qr/terminated by signal (?!9)|PANIC/, 'nothing has crashed but what was killed');
 
 # a standby has no workers until it is promoted
 $node->backup('base');

@@ -53,6 +53,8 @@ my %after = (
 	'2. Maintenance mode' => sub {
 		my ($status, $out, $err) = $node->psql('staging', q{SELECT execreport.request_generation('now')});
 		like($err, qr/Scenarios get their prompts/, 'writers are refused');
+		($status, $out, $err) = $node->psql('staging', q{SELECT execreport.promote('[]')});
+		like($err, qr/Scenarios get their prompts/, 'and whoever promotes');
 	},
 	'4. Dry run' => sub {
 		is($node->safe_psql('staging', $digest), $before, 'a dry run changes nothing');
