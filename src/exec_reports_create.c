@@ -32,13 +32,13 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "flags.h"
 #include "json_schema.h"
 #include "maintenance.h"
 #include "metrics.h"
 #include "session_cache.h"
 #include "tenancy.h"
 
-extern Datum er_is_flag_enabled(PG_FUNCTION_ARGS);
 extern Datum er_uuid7(PG_FUNCTION_ARGS);
 
 /* Its arguments */
@@ -94,7 +94,6 @@ static ErWatch configurations_watch = {"configurations"};
 static ErWatch modules_watch = {"modules"};
 
 static bool create_report(FunctionCallInfo fcinfo, int32 tenant_id, text *user, Datum *result);
-static bool feature_is_on(int32 tenant_id, text *user, FunctionCallInfo fcinfo);
 static void begin_attempt(int32 tenant_id, FunctionCallInfo fcinfo);
 static bool fits(const Jsonb *document, Contract *contract);
 static bool module_has_contract(int32 tenant_id, Datum module);
@@ -111,13 +110,15 @@ Datum
 er_create_exec_report(PG_FUNCTION_ARGS)
 {
 	int32		tenant_id = er_current_tenant_id();
+	int32		configuration_id;
 	text	   *user;
 	Datum		result;
 
 	er_require_tenant_persona(tenant_id, ER_EDITOR);
 	er_refuse_in_maintenance(tenant_id);
 	user = er_current_user_text();
-	if (!feature_is_on(tenant_id, user, fcinfo))
+	configuration_id = PG_GETARG_INT32(ARG_CONFIGURATION);
+	if (!er_flag_is_on(tenant_id, "execReportsEnabled", user, PG_ARGISNULL(ARG_CONFIGURATION) ? NULL : &configuration_id))
 		return create_in_full(fcinfo->args);	/* which says so */
 
 	begin_attempt(tenant_id, fcinfo);
@@ -181,31 +182,6 @@ create_report(FunctionCallInfo fcinfo, int32 tenant_id, text *user, Datum *resul
 	values[REPORT_CREATED_AT] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	values[REPORT_CREATED_BY] = PointerGetDatum(user);
 	return insert_report(values, isnull, result);
-}
-
-/* Is the feature on for the caller and this configuration? */
-static bool
-feature_is_on(int32 tenant_id, text *user, FunctionCallInfo fcinfo)
-{
-	LOCAL_FCINFO(call, 4);
-	static text *flag;
-
-	if (flag == NULL)
-	{
-		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
-
-		flag = cstring_to_text("execReportsEnabled");
-		MemoryContextSwitchTo(caller);
-	}
-	InitFunctionCallInfoData(*call, NULL, 4, InvalidOid, NULL, NULL);
-	call->args[0].value = Int32GetDatum(tenant_id);
-	call->args[0].isnull = false;
-	call->args[1].value = PointerGetDatum(flag);
-	call->args[1].isnull = false;
-	call->args[2].value = PointerGetDatum(user);
-	call->args[2].isnull = false;
-	call->args[3] = fcinfo->args[ARG_CONFIGURATION];
-	return DatumGetBool(er_is_flag_enabled(call));
 }
 
 /* From here on a failure counts as one. */

@@ -16,6 +16,11 @@ CREATE TEMP TABLE operating (name text PRIMARY KEY);
 INSERT INTO operating VALUES
     ('set_maintenance'), ('create_tenant'), ('delete_tenant'), ('grant_access'), ('revoke_access'), ('refresh_access'),
     ('update_flags'), ('update_user_flags'), ('set_kill_switch'),
+    ('define_flag'), ('archive_flag'), ('restore_flag'), ('define_segment'), ('drop_segment'), ('refresh_flags'), ('stale_flags'),
+    ('check_health'), ('define_guard'), ('drop_guard'), ('run_guards'), ('resume'), ('emergency_rollback'),
+    ('predeploy_check'), ('postdeploy_check'),
+    -- the runbook fills in prompts while nobody else writes
+    ('backfill_accepted_prompts'), ('fill_accepted_prompts'), ('revert_backfill'),
     ('enable_for_team'), ('enable_for_percentage'), ('enable_by_tenant_size'), ('start_rollout'), ('advance_rollout'), ('hold'),
     ('continue_rollout'), ('abort'), ('schedule_flag_change'), ('request_flag_change'), ('approve_flag_change'),
     ('reject_flag_change'), ('cancel_flag_change'),

@@ -1,6 +1,8 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
 SELECT plan(69);
+CREATE FUNCTION pg_temp.report_epoch(tenant integer) RETURNS bigint LANGUAGE sql AS
+    $$ SELECT coalesce(sum(epoch), 0)::bigint FROM execreport.report_epochs WHERE tenant_id IN (0, tenant) $$;
 SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
 
 SELECT execreport.create_tenant(t) IS NOT NULL FROM generate_series(580, 589) AS t;
@@ -35,7 +37,7 @@ SELECT results_eq('SELECT tenant_id, severity, message FROM notices', $$ VALUES 
 SELECT results_eq($$ SELECT tenant_id, kind, key, payload FROM execreport.events WHERE topic = 'flags' AND kind LIKE 'rollback%' $$,
     $$ VALUES (580, 'rollback', 'error_rate', '{"flags": ["execReportsEnabled"], "action": "disable_exec_reports", "severity": "high"}'::jsonb) $$, 'one event');
 SELECT is((SELECT doubtful_since FROM execreport.report_epochs WHERE tenant_id = 580), '2041-05-01 10:00Z'::timestamptz, 'reports since the first bad window are doubtful');
-SELECT is(ARRAY[execreport._report_epoch(580), execreport._report_epoch(581)], '{1,0}'::bigint[], 'and those of the tenant are not reused');
+SELECT is(ARRAY[pg_temp.report_epoch(580), pg_temp.report_epoch(581)], '{1,0}'::bigint[], 'and those of the tenant are not reused');
 -- requests that were under way still fail: nothing more is done
 SELECT pg_temp.calls(580, 0, 30, '2041-05-01 10:10Z'), pg_temp.calls(580, 0, 30, '2041-05-01 10:15Z');
 SELECT results_eq($$ SELECT * FROM pg_temp.outcomes('2041-05-01 10:15:10Z') WHERE t > 0 $$, $$ VALUES (580, 'discarded', NULL) $$, 'a window that began before the rollback does not count');
@@ -73,7 +75,7 @@ SELECT results_eq($$ SELECT entity_id, previous_value, new_value, reason, metada
     $$ VALUES ('execReportsEnabled', '{"execReportsEnabled": true}'::jsonb, '{"execReportsEnabled": false}'::jsonb, 'Error rate 0.5000 exceeds threshold 0.1 in 3 tenants', '"everywhere"'::jsonb, '3'::jsonb) $$, 'one audit row');
 SELECT results_eq('SELECT tenant_id, severity FROM notices', $$ VALUES (0, 'high') $$, 'one notification, for everybody');
 SELECT is(execreport._cooldown_until('execReportsEnabled'), 'infinity'::timestamptz, 'no rollout while it is off everywhere');
-SELECT ok(execreport._report_epoch(589) = 1, 'no report is reused anywhere');
+SELECT ok(pg_temp.report_epoch(589) = 1, 'no report is reused anywhere');
 
 -- 4. already off: noop
 DELETE FROM execreport.notifications WHERE tenant_id IN (0, 580); DELETE FROM execreport.audit_logs WHERE action = 'rollback';
