@@ -32,7 +32,7 @@ else
 my $node = PostgreSQL::Test::Cluster->new('tick');
 $node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', join("\n", "shared_preload_libraries = 'execreport'", "execreport.databases = 'served, postgres, later'",
-		'execreport.naptime = 1', 'restart_after_crash = on', 'autovacuum = off', 'fsync = on', "log_min_messages = warning"));
+		'execreport.naptime = 1', 'max_connections = 40', 'restart_after_crash = on', 'autovacuum = off', 'fsync = on', "log_min_messages = warning"));
 $node->start;
 my $worker = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'execreport worker' AND datname = 'served'};
 
@@ -131,7 +131,7 @@ wait_until_done('what is due is done, the run of a schedule among it');
 # the worker stands in a step, its work done and not committed; then it goes
 my %ways = (
 	terminated => sub { $node->safe_psql('served', "SELECT pg_terminate_backend($_[0])") },
-	killed => sub { kill 'KILL', $_[0] },
+	killed => sub { my $seen = -s $node->logfile; kill 'KILL', $_[0]; $node->wait_for_log(qr/ready to accept connections/, $seen) },
 	'with the server' => sub { $node->stop('immediate'); $node->start });
 foreach my $step (@steps)
 {
