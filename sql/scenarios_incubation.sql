@@ -108,6 +108,18 @@ END;
 COMMENT ON FUNCTION execreport._may_decide(integer, uuid[]) IS
 'May the caller promote, reject and approve what these scenarios brought? Operators may, and whoever created them all.';
 
+CREATE FUNCTION execreport._deciding_tenant() RETURNS integer
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF execreport._has_persona('editor') THEN
+        RETURN execreport._require_persona('editor');
+    END IF;
+    RETURN execreport._require_persona('viewer');   -- to be refused, and audited
+END
+$$;
+COMMENT ON FUNCTION execreport._deciding_tenant() IS
+'The current tenant. Error PT503 in maintenance for those who could decide, 42501 for whoever works for no tenant.';
+
 CREATE FUNCTION execreport._refuse(tenant integer, operation text, entity_type text, entity_id text, code text, message text)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -132,7 +144,6 @@ BEGIN
             'the caller is neither an operator nor the creator of the scenario');
         RETURN;
     END IF;
-    PERFORM execreport._require_persona('editor');
     SELECT stored.* INTO s FROM execreport._scenarios AS stored
      WHERE stored.tenant_id = tenant AND stored.id = scenario FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -293,7 +304,7 @@ COMMENT ON FUNCTION execreport._decision(integer, text, jsonb, uuid[]) IS
 CREATE FUNCTION execreport.promote(items jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'viewer');
+    tenant constant integer := execreport._deciding_tenant();
     wanted uuid[];
     types text[];
     scenarios uuid[];
@@ -308,7 +319,6 @@ BEGIN
     IF NOT execreport._may_decide(tenant, scenarios) THEN
         RETURN execreport._refuse_items(tenant, 'promote', promote.items);
     END IF;
-    PERFORM execreport._require_persona('editor');
     PERFORM FROM execreport._scenarios AS s WHERE s.tenant_id = tenant AND s.id = ANY (scenarios) ORDER BY s.id FOR NO KEY UPDATE;
 
     FOREACH kind IN ARRAY ARRAY['capability', 'competency', 'skill', 'role'] LOOP
@@ -369,7 +379,7 @@ CREATE FUNCTION execreport.promote_all(scenario_id uuid) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
-    tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'viewer');
+    tenant constant integer := execreport._deciding_tenant();
     locked record;
     kind text;
     waiting uuid[];
@@ -410,7 +420,7 @@ Example: SELECT execreport.promote_all(id) ->> ''promoted'' FROM execreport.scen
 CREATE FUNCTION execreport.reject(items jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'viewer');
+    tenant constant integer := execreport._deciding_tenant();
     wanted uuid[];
     types text[];
     origins uuid[];         -- of each, the scenario that discovered it
@@ -430,7 +440,6 @@ BEGIN
     IF NOT execreport._may_decide(tenant, scenarios) THEN
         RETURN execreport._refuse_items(tenant, 'reject', reject.items);
     END IF;
-    PERFORM execreport._require_persona('editor');
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION 'reject() needs the isolation level READ COMMITTED'
             USING ERRCODE = '25000', DETAIL = format('It is %s: what other scenarios link meanwhile would be overlooked.',
@@ -542,7 +551,7 @@ CREATE FUNCTION execreport.approve_scenario(id uuid) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'viewer');
+    tenant constant integer := execreport._deciding_tenant();
     scenario constant uuid := approve_scenario.id;
     locked record;
     tree uuid[];

@@ -27,7 +27,9 @@ INSERT INTO operating VALUES
     ('claim_notifications'), ('notification_sent'), ('notification_failed'), ('redrive_notifications'),
     -- workers finish what they have
     ('heartbeat_segment'), ('complete_segment'), ('complete_segments'), ('fail_segment'), ('snooze_segment'),
-    ('complete_schedule_run'), ('fail_schedule_run');
+    ('complete_schedule_run'), ('fail_schedule_run'),
+    -- the backfill of prompts is done under maintenance
+    ('backfill_accepted_prompts'), ('fill_accepted_prompts'), ('revert_backfill');
 
 -- every public function that runs with the owner's rights, called with NULLs; by hand where an argument is looked at first
 CREATE TEMP TABLE walk (name text, signature text, answer text);
