@@ -136,14 +136,14 @@ BEGIN
     RETURN QUERY
     SELECT s.step, coalesce(u.unit, 0)
       FROM unnest('{health,guards,flag_changes,rollouts,schedules,leases,notifications,digest,generations,expire_events,
-                    expire_notifications,expire_submissions}'::text[]) WITH ORDINALITY AS s (step, n)
+                    expire_notifications,expire_verdicts,expire_submissions}'::text[]) WITH ORDINALITY AS s (step, n)
       LEFT JOIN (SELECT 'schedules' AS step, d.tenant_id AS unit
                    FROM (SELECT DISTINCT due.tenant_id FROM execreport._schedules AS due WHERE due.wake_at <= now) AS d
                   WHERE NOT execreport._in_maintenance(d.tenant_id)
                  UNION ALL
-                 SELECT DISTINCT 'leases', r.tenant_id
-                   FROM execreport.report_data_segments AS r
-                  WHERE r.status = 'running' AND (r.lease_until <= now OR r.lease_until = 'infinity')) AS u ON u.step = s.step
+                 SELECT DISTINCT 'leases', c.tenant_id
+                   FROM execreport.report_data_collections AS c
+                  WHERE c.check_at <= now AND c.check_at < 'infinity') AS u ON u.step = s.step
      WHERE u.unit IS NOT NULL OR s.step NOT IN ('schedules', 'leases')
      ORDER BY s.n, u.unit;
 END
@@ -168,6 +168,7 @@ BEGIN
             RETURN NULL;
         WHEN 'expire_events' THEN RETURN execreport._expire_events(now);
         WHEN 'expire_notifications' THEN RETURN execreport._expire_notifications(now);
+        WHEN 'expire_verdicts' THEN RETURN execreport._expire_verdicts(now);
         WHEN 'expire_submissions' THEN RETURN execreport._expire_submissions(now);
     END CASE;
 END
@@ -332,22 +333,18 @@ COMMENT ON FUNCTION execreport._tick_schedules(integer, timestamptz) IS
 CREATE FUNCTION execreport._tick_leases(tenant integer, now timestamptz) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    expired uuid[] := ARRAY(
-        SELECT DISTINCT s.collection_id
-          FROM execreport.report_data_segments AS s
-         WHERE s.tenant_id = tenant AND s.status = 'running'
-           AND (s.lease_until <= now
-                OR s.lease_until = 'infinity' AND NOT execreport._statement_runs(s.backend_pid, s.backend_start, s.backend_statement))
-         ORDER BY s.collection_id);
-    locked uuid[];
+    collection uuid;
+    tended bigint := 0;
 BEGIN
-    locked := ARRAY(SELECT c.collection_id FROM execreport.report_data_collections AS c
-                     WHERE c.tenant_id = tenant AND c.collection_id = ANY (expired)
-                     ORDER BY c.collection_id FOR NO KEY UPDATE SKIP LOCKED);
-    IF locked <> '{}' THEN
-        PERFORM execreport._take_back_leases(tenant, locked, now);
-    END IF;
-    RETURN cardinality(locked);
+    FOR collection IN
+        SELECT c.collection_id FROM execreport.report_data_collections AS c
+         WHERE c.tenant_id = tenant AND c.collection_id = ANY (execreport._due_collections(tenant, now))
+         ORDER BY c.collection_id FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+        PERFORM execreport._tend_collection(tenant, collection, now);
+        tended := tended + 1;
+    END LOOP;
+    RETURN tended;
 END
 $$;
 COMMENT ON FUNCTION execreport._tick_leases(integer, timestamptz) IS

@@ -43,11 +43,7 @@ const ErMetricFamily er_metric_families[ER_METRICS] = {
 	{"scenario_imports_total", "Total number of scenario imports",
 	false, 1, {{"result"}}},
 	{"execreport_tick_step_duration_seconds", "Time taken by a step of tick()",
-	true, 2, {{"step"}, {"result"}}, 9, {0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300}},
-	{"execreport_events_total", "Events written to the outbox",
-	false, 1, {{"topic", true}}},
-	{"execreport_notifications_total", "Notifications written to the outbox",
-	false, 2, {{"channel"}, {"severity"}}}
+	true, 2, {{"step"}, {"result"}}, 9, {0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300}}
 };
 
 /* A call of a recording function, and what it recorded into. Overwritten in place, so a pointer to one stays good. */

@@ -24,8 +24,6 @@ typedef enum ErMetric
 	ER_CONSOLIDATION_SECONDS,
 	ER_SCENARIO_IMPORTS,		/* result */
 	ER_TICK_STEP_SECONDS,		/* step, result */
-	ER_EVENTS,					/* topic */
-	ER_NOTIFICATIONS,			/* channel, severity */
 	ER_METRICS					/* their number */
 } ErMetric;
 

@@ -152,7 +152,7 @@ SELECT is((SELECT count(*) FROM execreport.notifications WHERE tenant_id IN (584
 SELECT results_eq($$ SELECT flag, previous_value, new_value, changed FROM execreport.emergency_rollback('all', NULL, 'everything') $$,
     $$ VALUES ('execReportsEnabled', true, false, true), ('masterReportsEnabled', true, false, true), ('reportsApiEnabled', true, false, true), ('reportsUiEnabled', false, false, true),
               ('consolidationEnabled', false, false, true), ('councilSynthesisEnabled', false, false, true) $$, 'all six flags, everywhere');
-SELECT ok((SELECT bool_and(NOT execreport.is_flag_enabled(580, key)) FROM execreport.flags WHERE builtin), 'all are off');
+SELECT ok((SELECT bool_and(NOT execreport.is_flag_enabled(580, key)) FROM execreport.flags WHERE key LIKE '%Enabled'), 'all are off');
 SELECT results_eq($$ SELECT DISTINCT changed FROM execreport.emergency_rollback('all', NULL, 'once more') $$, 'VALUES (false)', 'again: nothing changes');
 SELECT is((SELECT count(*) FROM trail), 3::bigint, 'and nothing is audited');
 SELECT execreport.resume(key, 'fixed') FROM execreport.flags WHERE builtin;
@@ -186,7 +186,7 @@ WHERE tenant_id = 1;
 INSERT INTO audit_logs (tenant_id, user_id, action, entity_type, entity_id, reason)
 VALUES (1, 'system', 'rollback', 'feature_flag', 'reports', 'Emergency rollback');
 RESET search_path;
-SELECT is((SELECT count(*) FROM jsonb_each(execreport.get_flags(1)) WHERE value = 'true'), 0::bigint, 'rows of feature_flags turn off as well');
+SELECT is((SELECT count(*) FROM jsonb_each(execreport.get_flags(1)) WHERE value = 'true' AND key LIKE '%Enabled'), 0::bigint, 'rows of feature_flags turn off as well');
 SELECT is((SELECT count(*) FROM trail WHERE user_id = 'system' AND tenant_id = 1), 1::bigint, 'and the log takes its row');
 -- everything else is dead
 ALTER TABLE execreport._guards RENAME TO gone_guards; ALTER TABLE execreport.flag_latches RENAME TO gone_latches; ALTER TABLE execreport.notifications RENAME TO gone_notifications;
