@@ -15,7 +15,7 @@ COMMENT ON FUNCTION execreport._refusal(text) IS
 CREATE FUNCTION execreport._flag_differences(expected jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    wanted CONSTANT jsonb := (SELECT coalesce(jsonb_object_agg(f.key, false), '{}') FROM execreport.flags AS f WHERE f.builtin) || coalesce(expected, '{}');
+    wanted CONSTANT jsonb := (SELECT coalesce(jsonb_object_agg(f.key, f.default_enabled), '{}') FROM execreport.flags AS f WHERE f.builtin) || coalesce(expected, '{}');
 BEGIN
     PERFORM execreport._check_flags(coalesce(expected, '{}'));
     -- superusers see every tenant, others their own
@@ -33,7 +33,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION execreport._flag_differences(jsonb) IS
-'Where the tenants'' flags are not as expected (default: all six off); NULL when they are.';
+'Where the tenants'' built-in flags are not as expected (default: as they come, all features off); NULL when they are.';
 
 CREATE FUNCTION execreport._predeploy_database_migration(expected jsonb, OUT passed boolean, OUT details text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

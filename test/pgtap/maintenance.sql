@@ -19,8 +19,6 @@ INSERT INTO operating VALUES
     ('define_flag'), ('archive_flag'), ('restore_flag'), ('define_segment'), ('drop_segment'), ('refresh_flags'), ('stale_flags'),
     ('check_health'), ('define_guard'), ('drop_guard'), ('run_guards'), ('resume'), ('emergency_rollback'),
     ('predeploy_check'), ('postdeploy_check'),
-    -- the runbook fills in prompts while nobody else writes
-    ('backfill_accepted_prompts'), ('fill_accepted_prompts'), ('revert_backfill'),
     ('enable_for_team'), ('enable_for_percentage'), ('enable_by_tenant_size'), ('start_rollout'), ('advance_rollout'), ('hold'),
     ('continue_rollout'), ('abort'), ('schedule_flag_change'), ('request_flag_change'), ('approve_flag_change'),
     ('reject_flag_change'), ('cancel_flag_change'),
