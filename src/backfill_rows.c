@@ -242,6 +242,7 @@ open_table(ErQueueTable *table, ErWatch *watch, const Made *made)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table \"%s\" has been changed", watch->table),
 				 errdetail("The queue works with the table as the extension made it, without triggers, on one server.")));
+	CheckCmdReplicaIdentity(rel, CMD_UPDATE);	/* as for an UPDATE, when it is published */
 	table->rel = rel;
 	table->stored = table_slot_create(rel, NULL);
 	table->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
