@@ -705,7 +705,14 @@ check_row_count(int64 row_count)
 static TimestampTz
 time_or_clock(FunctionCallInfo fcinfo, int argument)
 {
-	return PG_ARGISNULL(argument) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(argument);
+	if (PG_ARGISNULL(argument))
+		return GetCurrentTimestamp();
+	if (TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(argument)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("now is %s", TIMESTAMP_IS_NOBEGIN(PG_GETARG_TIMESTAMPTZ(argument)) ? "-infinity" : "infinity"),
+				 errdetail("Leases are counted from it, so it is a moment, or null for the clock.")));
+	return PG_GETARG_TIMESTAMPTZ(argument);
 }
 
 /* _check_lease(lease interval) */

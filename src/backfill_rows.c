@@ -4,8 +4,8 @@
  *
  * Why this goes without statements, and the rules that it keeps, stand in backfill_queue.c.
  *
- * A table is used only as the extension has made it: without triggers and rules, with the columns that we know. A row
- * that is locked or read stands in the slot `stored`, its next version is put together in `changed`.
+ * A table is used only as the extension has made it: without triggers and rules, with the columns that we know, none of
+ * which may be null that was not. Constraints that somebody has added are checked. A row that is locked or read stands in the slot `stored`, its next version is put together in `changed`.
  */
 #include "backfill_rows.h"
 
@@ -38,6 +38,23 @@ static const char *const backfill_labels[] = {"pending", "in_progress", "complet
 
 #define MAX_LABELS	5
 
+/* What sql/backfill.sql says of the tables, beside the order of their columns */
+typedef struct Made
+{
+	int			columns;
+	int			checks;
+	uint64		nullable;		/* a bit for each column */
+} Made;
+
+#define BIT(column) (UINT64CONST(1) << (column))
+
+static const Made collections_made = {C_COLUMNS, 5,
+	BIT(C_STARTED_AT) | BIT(C_FINISHED_AT) | BIT(C_PACE_FROM) | BIT(C_PACE_SECONDS) | BIT(C_WORKFLOW_ID) | BIT(C_START_DATE) |
+	BIT(C_END_DATE) | BIT(C_REQUEST_KEY) | BIT(C_CONTROL_REASON)};
+static const Made segments_made = {S_COLUMNS, 2,
+	BIT(S_LEASE_UNTIL) | BIT(S_CLAIMED_AT) | BIT(S_COMPLETED_AT) | BIT(S_ROW_COUNT) | BIT(S_WORKER) | BIT(S_BACKEND_PID) |
+	BIT(S_BACKEND_START) | BIT(S_BACKEND_STATEMENT) | BIT(S_ERROR_MESSAGE) | BIT(S_ERRORS) | BIT(S_RESULT)};
+
 /* The OIDs of an enum's labels, for as long as the type has this OID */
 typedef struct Labels
 {
@@ -52,10 +69,14 @@ static ErWatch collections_watch = {"report_data_collections"};
 static ErWatch segments_watch = {"report_data_segments"};
 
 static BackfillStatus backfill_status(const int32 *counters, bool started);
+static int	stored_ids(const ArrayType *ids);
 static ArrayType *with_ids(ArrayType *ids, const pg_uuid_t *more, int n);
 static ArrayType *without_ids(ArrayType *ids, const pg_uuid_t *gone, int n);
-static void open_table(ErQueueTable *table, ErWatch *watch, int columns);
+static void open_table(ErQueueTable *table, ErWatch *watch, const Made *made);
+static bool is_as_made(Relation rel, const Made *made);
 static void close_table(ErQueueTable *table);
+static bool has_more_constraints(TupleDesc desc, const Made *made);
+static void check_constraints(ErQueueTable *table);
 static void insert_index_entries(ErQueueTable *table, ErUpdateIndexes indexes);
 static Oid	label_oid(Labels *labels, Relation rel, int column, const char *const *names, int index);
 
@@ -144,10 +165,17 @@ backfill_status(const int32 *counters, bool started)
 	return counters[SEGMENT_COMPLETED] == 0 ? BACKFILL_FAILED : BACKFILL_PARTIAL;
 }
 
+/* Nulls take no room among the data, so they are left out. */
+static int
+stored_ids(const ArrayType *ids)
+{
+	return (ARR_SIZE(ids) - (ARR_DATA_PTR(ids) - (const char *) ids)) / UUID_LEN;
+}
+
 static ArrayType *
 with_ids(ArrayType *ids, const pg_uuid_t *more, int n)
 {
-	int			old = ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids));
+	int			old = stored_ids(ids);
 	Datum	   *elements = palloc(sizeof(Datum) * (old + n));
 
 	for (int i = 0; i < old; i++)
@@ -160,7 +188,7 @@ with_ids(ArrayType *ids, const pg_uuid_t *more, int n)
 static ArrayType *
 without_ids(ArrayType *ids, const pg_uuid_t *gone, int n)
 {
-	int			old = ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids));
+	int			old = stored_ids(ids);
 	Datum	   *elements = palloc(sizeof(Datum) * Max(old, 1));
 	int			kept = 0;
 
@@ -187,8 +215,8 @@ er_open_queue(ErQueue *queue, int32 tenant, TimestampTz at, const char *caller)
 	queue->tenant = tenant;
 	queue->at = at;
 	queue->bell = false;
-	open_table(&queue->collections, &collections_watch, C_COLUMNS);
-	open_table(&queue->segments, &segments_watch, S_COLUMNS);
+	open_table(&queue->collections, &collections_watch, &collections_made);
+	open_table(&queue->segments, &segments_watch, &segments_made);
 	queue->collections_key = index_open(er_primary_key_index(queue->collections.rel), AccessShareLock);
 }
 
@@ -205,19 +233,46 @@ er_close_queue(ErQueue *queue)
 }
 
 static void
-open_table(ErQueueTable *table, ErWatch *watch, int columns)
+open_table(ErQueueTable *table, ErWatch *watch, const Made *made)
 {
 	Relation	rel = table_open(er_watch_relid(watch), RowExclusiveLock);
 
-	if (rel->rd_rel->relkind != RELKIND_RELATION || RelationGetDescr(rel)->natts != columns || rel->trigdesc != NULL ||
-		rel->rd_rules != NULL)
+	if (!is_as_made(rel, made))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table \"%s\" has been changed", watch->table),
 				 errdetail("The queue works with the table as the extension made it, without triggers, on one server.")));
+	CheckCmdReplicaIdentity(rel, CMD_UPDATE);	/* as for an UPDATE, when it is published */
 	table->rel = rel;
 	table->stored = table_slot_create(rel, NULL);
 	table->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	table->constrained = has_more_constraints(RelationGetDescr(rel), made);
+}
+
+static bool
+is_as_made(Relation rel, const Made *made)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION || desc->natts != made->columns || rel->trigdesc != NULL || rel->rd_rules != NULL)
+		return false;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped || (!column->attnotnull && (made->nullable & BIT(i)) == 0))
+			return false;
+	}
+	return true;
+}
+
+static bool
+has_more_constraints(TupleDesc desc, const Made *made)
+{
+	for (int i = 0; i < desc->natts; i++)
+		if (TupleDescAttr(desc, i)->attnotnull && (made->nullable & BIT(i)) != 0)
+			return true;
+	return desc->constr != NULL && desc->constr->num_check != made->checks;
 }
 
 static void
@@ -308,11 +363,27 @@ er_write_change(ErQueueTable *table, ItemPointer tid, Snapshot snapshot)
 	TM_Result	result;
 
 	ExecStoreVirtualTuple(table->changed);
+	if (unlikely(table->constrained))
+		check_constraints(table);
 	result = table_tuple_update(table->rel, tid, table->changed, GetCurrentCommandId(true), snapshot, InvalidSnapshot, true,
 								&failure, &mode, &indexes);
 	if (result == TM_Ok && indexes != ER_NO_INDEXES)
 		insert_index_entries(table, indexes);
 	return result;
+}
+
+/* Ours hold by what we write. */
+static void
+check_constraints(ErQueueTable *table)
+{
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(target, table->rel, 0, NULL, 0);
+	PushActiveSnapshot(GetTransactionSnapshot());	/* for functions in expressions */
+	ExecConstraints(target, table->changed, estate);
+	PopActiveSnapshot();
+	FreeExecutorState(estate);
 }
 
 static void

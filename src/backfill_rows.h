@@ -42,6 +42,7 @@ typedef struct ErQueueTable
 	Relation	rel;
 	TupleTableSlot *stored;		/* the version that is locked */
 	TupleTableSlot *changed;	/* the version to be written */
+	bool		constrained;	/* somebody has added constraints to ours, which keep themselves */
 } ErQueueTable;
 
 typedef struct ErQueue

@@ -23,6 +23,7 @@
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
@@ -143,6 +144,8 @@ create_report(FunctionCallInfo fcinfo, int32 tenant_id, text *user, Datum *resul
 
 	if (PG_ARGISNULL(ARG_CONFIGURATION) || PG_ARGISNULL(ARG_MODULE) || PG_ARGISNULL(ARG_OUTPUT) || !PG_ARGISNULL(ARG_ID))
 		return false;
+	if (XactReadOnly || IsInParallelMode())
+		return false;			/* the executor refuses it; heaps themselves do not */
 
 	module = PG_GETARG_TEXT_PP(ARG_MODULE);
 	if (VARSIZE_ANY_EXHDR(module) == 0 ||
@@ -282,12 +285,14 @@ lock_configuration(int32 tenant_id, int32 configuration_id, Datum *values)
 		if (table_tuple_lock(rel, &tuple->t_self, snapshot, slot, GetCurrentCommandId(false), LockTupleKeyShare,
 							 LockWaitBlock, flags, &failure) == TM_Ok)
 		{
-			bool		isnull;
-			Datum		hash = slot_getattr(slot, CONFIGURATION_HASH, &isnull);
+			bool		no_hash;
+			bool		no_version;
+			Datum		hash = slot_getattr(slot, CONFIGURATION_HASH, &no_hash);
 
-			values[REPORT_CONTEXT_VERSION] = slot_getattr(slot, CONFIGURATION_VERSION, &isnull);
-			values[REPORT_CONTEXT_HASH] = PointerGetDatum(PG_DETOAST_DATUM_COPY(hash));
-			locked = true;
+			values[REPORT_CONTEXT_VERSION] = slot_getattr(slot, CONFIGURATION_VERSION, &no_version);
+			locked = !no_hash && !no_version;
+			if (locked)
+				values[REPORT_CONTEXT_HASH] = PointerGetDatum(PG_DETOAST_DATUM_COPY(hash));
 		}
 	}
 	systable_endscan(scan);

@@ -160,9 +160,11 @@ secret_at(const char *text, int at, int len, StringInfo out)
 		value++;
 	if (len - value > 7 && pg_strncasecmp(text + value, "bearer ", 7) == 0)
 		value += 7;
+	if (value < len && text[value] == '[')
+		return -1;				/* a mark of ours, or a list */
 	for (stop = value; stop < len && (unsigned char) text[stop] > ' ' && strchr("\"',;)}]", text[stop]) == NULL; stop++)
 		;
-	if (stop - value < 6 || text[value] == '[')
+	if (stop - value < 6)
 		return -1;
 	appendBinaryStringInfo(out, text + at, value - at);
 	appendStringInfoString(out, "[key]");

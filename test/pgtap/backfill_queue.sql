@@ -1,6 +1,6 @@
 -- backfill_queue: retries and their delays, dead letters, leases in simulated time, batches, progress, tenants apart.
 BEGIN;
-SELECT plan(30);
+SELECT plan(40);
 -- rows of collections that do not say what their segments say
 CREATE FUNCTION pg_temp.recount() RETURNS bigint LANGUAGE sql AS $$
 SELECT count(*) FROM execreport.report_data_collections AS c
@@ -116,6 +116,26 @@ SELECT throws_ok(format('SELECT execreport.cancel_backfill(%L)', :'mine'), 'P000
 SET LOCAL ROLE er_q922_viewer;
 SELECT throws_ok('SELECT execreport.claim_segments(''w'')', '42501', NULL, 'a viewer claims nothing');
 RESET ROLE;
+
+-- tables that somebody has changed: constraints hold, and what cannot be read is refused
+SET LOCAL execreport.tenant_id = 922;
+CREATE FUNCTION pg_temp.state_of(statements text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statements;
+    RAISE EXCEPTION USING ERRCODE = 'ER000';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+SELECT is(pg_temp.state_of(s || '; SELECT execreport.claim_segments(''w'', 1)'), state, s)
+  FROM (VALUES (1, 'SELECT 1', 'ER000'), (2, 'ALTER TABLE execreport.report_data_collections ALTER control DROP NOT NULL; UPDATE execreport.report_data_collections SET control = NULL', '0A000'),
+               (3, 'ALTER TABLE execreport.report_data_segments ALTER ready_at DROP NOT NULL', '0A000'), (4, 'ALTER TABLE execreport.report_data_segments ADD CHECK (worker <> ''w'') NOT VALID', '23514'),
+               (5, 'ALTER TABLE execreport.report_data_segments ADD CHECK (worker <> ''v'') NOT VALID', 'ER000'), (6, 'ALTER TABLE execreport.report_data_collections ADD CHECK (running_segments < 2)', '23514'),
+               (7, 'SET LOCAL client_min_messages = error; ALTER TABLE execreport.report_data_segments REPLICA IDENTITY NOTHING; CREATE PUBLICATION er_queue FOR TABLE execreport.report_data_segments', '55000')) AS v (n, s, state) ORDER BY n;
+UPDATE execreport.report_data_collections SET running_ids = ARRAY[NULL, running_ids[1], NULL, NULL] WHERE collection_id = :'mine';
+SELECT execreport.claim_segments('w', 1) IS NOT NULL AS claimed \gset
+SELECT is((SELECT cardinality(running_ids) FROM execreport.report_data_collections WHERE collection_id = :'mine'), 2, 'nulls among the running ids are left out');
+SELECT throws_ok(format('SELECT execreport.claim_segments(''w'', now => %L)', now), '22023', 'now is ' || now, 'a lease has an end')
+  FROM unnest(ARRAY['infinity', '-infinity']) AS now;
 
 SELECT * FROM finish();
 ROLLBACK;

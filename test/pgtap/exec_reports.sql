@@ -1,6 +1,6 @@
 -- Exec reports: malformed documents at every path, and that nothing of a refused one is stored.
 BEGIN;
-SELECT plan(25);
+SELECT plan(27);
 
 SELECT execreport.update_flags(1, '{"execReportsEnabled": true, "masterReportsEnabled": true, "consolidationEnabled": true, "councilSynthesisEnabled": true}') IS NULL AS nothing \gset
 SELECT configuration_id FROM execreport.save_configuration(1, '{"brand": {"name": "Acme"}}') \gset
@@ -127,6 +127,19 @@ SELECT is((SELECT array_agg(id) FROM execreport._latest_exec_reports(1, :configu
 -- what one statement does is seen by its own later calls
 SELECT is((SELECT (execreport.create_exec_report(saved.configuration_id, 'm', '{}')).context_version
              FROM execreport.save_configuration(:configuration_id + 1, '{"name": "new"}') AS saved), 1, 'a configuration made by the same statement');
+
+-- the executor is what refuses to write in a read-only transaction, and what knows that a column must not be null
+CREATE FUNCTION pg_temp.state_of(statements text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statements;
+    RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+SELECT is(pg_temp.state_of(format('SET LOCAL transaction_read_only = on; SELECT execreport.create_exec_report(%s, %L, %L)', :configuration_id, 'm', '{}')),
+          '25006', 'nothing is written in a read-only transaction');
+SELECT is(pg_temp.state_of(format('ALTER TABLE execreport.configurations ALTER context_hash DROP NOT NULL; UPDATE execreport.configurations SET context_hash = NULL; SELECT execreport.create_exec_report(%s, %L, %L)', :configuration_id, 'm', '{}')),
+          '23502', 'a configuration without a hash is an error');
 
 -- a table with triggers is left to SQL
 CREATE FUNCTION pg_temp.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pair (short) VALUES ('triggered ' || NEW.module_id); RETURN NEW; END $$;
