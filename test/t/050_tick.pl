@@ -205,8 +205,10 @@ $node->safe_psql('served', q{
 my $ticks = $node->safe_psql('served', q{SELECT runs FROM execreport.tick_steps WHERE step = 'expire_submissions'});
 ok($node->poll_query_until('served', "SELECT runs > $ticks + 1 FROM execreport.tick_steps WHERE step = 'expire_submissions'"), 'in maintenance the worker ticks on');
 is($node->safe_psql('served', 'SELECT count(*) FROM execreport.schedule_runs'), $runs, 'but makes no runs');
-is($node->safe_psql('served', q{SELECT string_agg(step, ' ' ORDER BY step) FROM execreport.tick_steps WHERE last_result = 'skipped'}), 'guards health',
-	'and judges nothing');
+is($node->safe_psql('served', q{SELECT string_agg(concat_ws(' ', step, last_result), ', ' ORDER BY step) FROM execreport.tick_steps WHERE step IN ('guards', 'health')}),
+	'guards ok, health ok', 'health and guards are judged as ever');
+is($node->safe_psql('served', q{SELECT string_agg(DISTINCT status, ',') FROM execreport.check_health() WHERE component IN ('exec_reports', 'master_reports', 'schedules')}), 'healthy',
+	'and what waits for the end of maintenance is not late');
 $node->safe_psql('served', 'SELECT execreport.set_maintenance(false)');
 ok($node->poll_query_until('served', "SELECT count(*) > $runs FROM execreport.schedule_runs"), 'afterwards they are made');
 
