@@ -123,9 +123,15 @@ Example: SELECT execreport.set_maintenance(true, ''Back at 14:00 UTC''); SELECT 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The steps, in the order of _tick_plan(): first what protects, then what goes ahead, then what tidies up.
 
+CREATE FUNCTION execreport._hold_extension() RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'er_hold_extension';
+COMMENT ON FUNCTION execreport._hold_extension() IS
+'DROP EXTENSION waits until this transaction has ended. For what works by itself, before it locks anything else.';
+
 CREATE FUNCTION execreport._tick_plan(now timestamptz) RETURNS TABLE (step text, unit integer)
 LANGUAGE plpgsql VOLATILE ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM execreport._hold_extension();
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser ticks'
             USING ERRCODE = '42501', HINT = 'The background worker does, or a job that install_cron_jobs() has made.';
@@ -191,6 +197,7 @@ BEGIN
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser ticks' USING ERRCODE = '42501';
     END IF;
+    PERFORM execreport._hold_extension();
     INSERT INTO execreport.tick_steps (step) SELECT _tick_run.step
      WHERE NOT EXISTS (SELECT FROM execreport.tick_steps AS t WHERE t.step = _tick_run.step)
     ON CONFLICT DO NOTHING;
