@@ -276,27 +276,15 @@ er_lock_row(ErQueueTable *table, ItemPointer tid, Snapshot snapshot, LockWaitPol
 	ItemPointerData from = *tid;	/* it moves on with the versions */
 	uint8		flags = IsolationUsesXactSnapshot() ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
 
-	switch (table_tuple_lock(table->rel, &from, snapshot, table->stored, GetCurrentCommandId(true), LockTupleNoKeyExclusive,
-							 policy, flags, &failure))
-	{
-		case TM_Ok:
-			return true;
-		case TM_Updated:
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent update")));
-			break;
-		case TM_Deleted:
-			if (IsolationUsesXactSnapshot())
-				ereport(ERROR,
-						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						 errmsg("could not serialize access due to concurrent delete")));
-			return false;
-		case TM_WouldBlock:
-			return false;
-		default:
-			return false;
-	}
+	TM_Result	result = table_tuple_lock(table->rel, &from, snapshot, table->stored, GetCurrentCommandId(true),
+										  LockTupleNoKeyExclusive, policy, flags, &failure);
+
+	if (result == TM_Updated || (result == TM_Deleted && IsolationUsesXactSnapshot()))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 result == TM_Updated ? errmsg("could not serialize access due to concurrent update") :
+				 errmsg("could not serialize access due to concurrent delete")));
+	return result == TM_Ok;
 }
 
 /* Begin a new version of a row. The values must live until it is written. */
