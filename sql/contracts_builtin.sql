@@ -550,7 +550,7 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
         "id":               {"$ref": "#/$defs/id"},
         "name":             {"$ref": "#/$defs/name"},
         "description":      {"type": ["string", "null"]},
-        "estimated_fte":    {"type": ["number", "null"], "minimum": 0},
+        "estimated_fte":    {"type": ["number", "null"], "minimum": 0, "maximum": 1000000},
         "key_competencies": {"type": ["array", "null"], "items": {"$ref": "#/$defs/name"}},
         "talent_composition": {
           "type": ["object", "null"],

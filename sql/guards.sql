@@ -514,6 +514,9 @@ BEGIN
                   ('min_samples', 'consecutive', 'error_limit', 'escalate_tenants') THEN
             RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
                 USING ERRCODE = '22023', DETAIL = 'It is a whole number, 1 or more.';
+        ELSIF member.wanted = 'number' AND member.value <> '0' AND abs((member.value #>> '{}')::numeric) NOT BETWEEN 1e-9 AND 1e9 THEN
+            RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
+                USING ERRCODE = '22023', DETAIL = 'It is 0, or a number from 1e-9 to 1e9.';
         ELSE
             result := result || jsonb_build_object(member.key, CASE WHEN member.value = '"latency_quantile"' AND member.key = 'kind'
                                                                     THEN '"performance"' ELSE member.value END);

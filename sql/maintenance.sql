@@ -21,7 +21,7 @@ CREATE TABLE execreport.tick_steps (
     last_started_at  timestamptz,
     last_finished_at timestamptz,
     last_seconds     double precision,
-    last_result      text CHECK (last_result IN ('ok', 'failed', 'skipped')),
+    last_result      text CHECK (last_result IN ('ok', 'failed')),
     last_count       bigint,
     last_ok_at       timestamptz,
     error            text,
@@ -32,7 +32,7 @@ CREATE TABLE execreport.tick_steps (
 );
 COMMENT ON TABLE execreport.tick_steps IS
 'One row for each step of tick(): when it was done last, how long that took (seconds), with which result (ok; failed, then error
-says why and failing_since since when; skipped because of maintenance), what it counted, and how often it was done and
+says why and failing_since since when), what it counted, and how often it was done and
 failed. state: what the step remembers. For superusers.';
 
 CREATE VIEW execreport.maintenance WITH (security_barrier) AS
@@ -123,9 +123,15 @@ Example: SELECT execreport.set_maintenance(true, ''Back at 14:00 UTC''); SELECT 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The steps, in the order of _tick_plan(): first what protects, then what goes ahead, then what tidies up.
 
+CREATE FUNCTION execreport._hold_extension() RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'er_hold_extension';
+COMMENT ON FUNCTION execreport._hold_extension() IS
+'DROP EXTENSION waits until this transaction has ended. For what works by itself, before it locks anything else.';
+
 CREATE FUNCTION execreport._tick_plan(now timestamptz) RETURNS TABLE (step text, unit integer)
 LANGUAGE plpgsql VOLATILE ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM execreport._hold_extension();
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser ticks'
             USING ERRCODE = '42501', HINT = 'The background worker does, or a job that install_cron_jobs() has made.';
@@ -191,6 +197,7 @@ BEGIN
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser ticks' USING ERRCODE = '42501';
     END IF;
+    PERFORM execreport._hold_extension();
     INSERT INTO execreport.tick_steps (step) SELECT _tick_run.step
      WHERE NOT EXISTS (SELECT FROM execreport.tick_steps AS t WHERE t.step = _tick_run.step)
     ON CONFLICT DO NOTHING;
@@ -199,20 +206,15 @@ BEGIN
         RETURN 'locked';
     END IF;
 
-    -- the health check writes reports for tenant 1: refused, it would look as if nothing worked
-    IF _tick_run.step IN ('health', 'guards') AND execreport._in_maintenance(1) THEN
-        result := 'skipped';
-    ELSE
-        BEGIN
-            PERFORM set_config('lock_timeout', '10s', true),
-                    set_config('execreport.user_id', 'tick', true),
-                    set_config('execreport.tenant_id', CASE WHEN _tick_run.unit > 0 THEN _tick_run.unit::text ELSE '0' END, true);
-            done := execreport._tick_step(_tick_run.step, _tick_run.unit, _tick_run.now);
-        EXCEPTION WHEN OTHERS THEN
-            result := 'failed';
-            failure := left(format('%s: %s', SQLSTATE, SQLERRM), 2000);
-        END;
-    END IF;
+    BEGIN
+        PERFORM set_config('lock_timeout', '10s', true),
+                set_config('execreport.user_id', 'tick', true),
+                set_config('execreport.tenant_id', CASE WHEN _tick_run.unit > 0 THEN _tick_run.unit::text ELSE '0' END, true);
+        done := execreport._tick_step(_tick_run.step, _tick_run.unit, _tick_run.now);
+    EXCEPTION WHEN OTHERS THEN
+        result := 'failed';
+        failure := left(format('%s: %s', SQLSTATE, SQLERRM), 2000);
+    END;
     -- what the step was done with ends here, also when the caller's transaction goes on
     PERFORM set_config('lock_timeout', '0', true), set_config('execreport.tenant_id', '0', true);
 
@@ -241,7 +243,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION execreport._tick_run(text, integer, timestamptz) IS
-'Does one step of a tick under the lock of its row, records it, and returns ok, failed, skipped, locked (another session is at it)
+'Does one step of a tick under the lock of its row, records it, and returns ok, failed, locked (another session is at it)
 or more (it is to be done again at once, in a new transaction).';
 
 CREATE FUNCTION execreport._require_no_transaction(what text) RETURNS void

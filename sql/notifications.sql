@@ -93,7 +93,7 @@ BEGIN
             USING ERRCODE = CASE WHEN claim_notifications.lease IS NULL THEN '22004' ELSE '22023' END,
                   DETAIL = 'A lease is longer than nothing and at most one day.';
     END IF;
-    PERFORM execreport._give_up_notifications(at);
+    PERFORM execreport._check_now(at), execreport._give_up_notifications(at, tenant);
     RETURN QUERY
     WITH due AS (
         SELECT n.tenant_id, n.notification_id
@@ -120,10 +120,10 @@ COMMENT ON FUNCTION execreport.claim_notifications(text, integer, interval, time
 many (1..1000). lease: how long they are the sender''s, up to a day; then they can be claimed again. now: NULL is the clock. Report
 each with notification_sent() or notification_failed(), showing tenant_id and claim_token. For operators, of their tenant; for
 superusers, of all tenants and of none (tenant_id 0).
-Errors: 42501 for others; 22004, 22023 a sender, batch or lease out of bounds.
+Errors: 42501 for others; 22004, 22023 a sender, batch or lease out of bounds; 22023 when now is infinite.
 Example: SELECT tenant_id, notification_id, claim_token, channel, message FROM execreport.claim_notifications(''slack'');';
 
-CREATE FUNCTION execreport._give_up_notifications(at timestamptz) RETURNS integer
+CREATE FUNCTION execreport._give_up_notifications(at timestamptz, tenant integer DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     result integer;
@@ -131,7 +131,7 @@ BEGIN
     WITH lost AS (
         SELECT n.tenant_id, n.notification_id
           FROM execreport.notifications AS n
-         WHERE n.next_try <= at AND n.state = 'sending' AND n.attempts >= 10
+         WHERE n.next_try <= at AND n.state = 'sending' AND n.attempts >= 10 AND (tenant IS NULL OR n.tenant_id = tenant)
            FOR NO KEY UPDATE SKIP LOCKED)
     UPDATE execreport.notifications AS n
        SET state = 'failed', next_try = NULL, last_error = coalesce(n.last_error, 'the lease was lost')
@@ -140,8 +140,8 @@ BEGIN
     RETURN result;
 END
 $$;
-COMMENT ON FUNCTION execreport._give_up_notifications(timestamptz) IS
-'Gives up what has been claimed ten times without a report.';
+COMMENT ON FUNCTION execreport._give_up_notifications(timestamptz, integer) IS
+'Gives up what has been claimed ten times without a report, in a tenant or (NULL) in all.';
 
 CREATE FUNCTION execreport.notification_sent(tenant_id integer, notification_id bigint, claim_token bigint,
     now timestamptz DEFAULT NULL)
@@ -175,6 +175,7 @@ BEGIN
     IF notification_failed.error IS NULL THEN
         RAISE EXCEPTION 'error is null' USING ERRCODE = '22004', HINT = 'Say what went wrong.';
     END IF;
+    PERFORM execreport._check_now(at);
     UPDATE execreport.notifications AS n
        SET state = CASE WHEN notification_failed.is_final IS TRUE OR n.attempts >= 10 THEN 'failed' ELSE 'pending' END,
            next_try = CASE WHEN notification_failed.is_final IS TRUE OR n.attempts >= 10 THEN NULL
@@ -189,7 +190,7 @@ COMMENT ON FUNCTION execreport.notification_failed(integer, bigint, bigint, text
 'Reports that sending has failed. It can be claimed again after 5, 10, 20 ... 1280 s; after the tenth attempt, and at
 once when is_final, it is failed and waits for redrive_notifications(). Returns false, and changes nothing, when the token is not
 that of its last claim or it is not being sent. now: NULL is the clock. For operators of the tenant.
-Errors: 42501; 22004 no tenant or no error.
+Errors: 42501; 22004 no tenant or no error; 22023 when now is infinite.
 Example: SELECT execreport.notification_failed(tenant_id, notification_id, claim_token, ''HTTP 500'') FROM execreport.claim_notifications(''slack'');';
 
 CREATE FUNCTION execreport.redrive_notifications(channel text DEFAULT NULL) RETURNS integer

@@ -352,7 +352,8 @@ DECLARE
     before boolean;
 BEGIN
     PERFORM execreport._check_flag(resume.flag);
-    PERFORM execreport._check_reason(resume.reason, 'Ending a rollback is audited: say why.');
+    PERFORM execreport._check_reason(resume.reason, 'Ending a rollback is audited: say why.'),
+            execreport._check_now(coalesce(resume.now, now()));
     scope := (execreport._scope_tenants(CASE WHEN resume.tenant_id IS NOT NULL THEN ARRAY[resume.tenant_id] END))[1];
     log_tenant := CASE scope WHEN 0 THEN execreport.current_tenant() ELSE scope END;
     before := execreport._enabled_in(scope, resume.flag);
@@ -378,5 +379,5 @@ COMMENT ON FUNCTION execreport.resume(text, text, integer, timestamptz) IS
 rollouts decide again. Returns false when no switch was engaged there. Guards begin anew: windows that began before now do not
 count. No rollout of the flag goes on for the guard''s cooldown (30 minutes). One row of audit_logs (action resume), one notification
 and one event. For operators of the tenant; everywhere for superusers.
-Errors: 42704 an unknown flag or tenant; 22004, 22023 no reason; 42501.
+Errors: 42704 an unknown flag or tenant; 22004, 22023 no reason; 22023 when now is infinite; 42501.
 Example: SELECT execreport.resume(''execReportsEnabled'', ''fixed in release 42'');';

@@ -422,7 +422,7 @@ BEGIN
     INSERT INTO execreport.scenario_roles (tenant_id, scenario_id, role_id, external_id, estimated_fte, human_percentage,
                                            synthetic_percentage, strategy, justification, archetype)
     SELECT DISTINCT ON (u.id) tenant, scenario, u.id, u.external_id,
-           CASE WHEN execreport._json_number(u.item -> 'estimated_fte') >= 0 THEN execreport._json_number(u.item -> 'estimated_fte') END,
+           CASE WHEN execreport._json_number(u.item -> 'estimated_fte') BETWEEN 0 AND 1000000 THEN execreport._json_number(u.item -> 'estimated_fte') END,
            f.human, f.synthetic,
            CASE WHEN t.talent ->> 'strategy_suggestion' IN ('Buy', 'Build', 'Borrow', 'Synthetic', 'Hybrid') THEN t.talent ->> 'strategy_suggestion' END,
            execreport._json_text(t.talent -> 'logic_justification'),

@@ -11,7 +11,10 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -127,5 +130,15 @@ er_require_no_transaction(PG_FUNCTION_ARGS)
 				 errmsg("%s cannot run inside a transaction block", text_to_cstring(PG_GETARG_TEXT_PP(0))),
 				 errdetail("It commits what it has done, step by step."),
 				 errhint("Call it in a statement of its own.")));
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(er_hold_extension);
+
+/* DROP EXTENSION locks the extension before its tables: so it waits for our transaction, where else the two would deadlock. */
+Datum
+er_hold_extension(PG_FUNCTION_ARGS)
+{
+	LockDatabaseObject(ExtensionRelationId, get_extension_oid("execreport", false), 0, AccessShareLock);
 	PG_RETURN_VOID();
 }

@@ -116,6 +116,8 @@ SELECT is_empty($$ SELECT d.document, r.* FROM (VALUES
         ('{"kind": "error_rate", "flags": ["reportsUi"]}', '42704', 'unknown flag "reportsUi"'), ('{"kind": "error_rate", "flags": "x"}', '22023', 'flags is "x"'),
         ('{"kind": "error_rate", "flags": [1]}', '22023', 'flags has an element that is no string'), ('{"kind": "error_rate", "action": "disable_reports"}', '22023', 'action is disable_reports'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "threshold": 1}', '22023', 'threshold is 1'),
+        ('{"kind": "error_rate", "action": "disable_exec_reports", "threshold": 1e400}', '22023', 'threshold is 1' || repeat('0', 63)),
+        ('{"kind": "error_rate", "action": "disable_exec_reports", "confidence": 1e-400}', '22023', 'confidence is 0.' || repeat('0', 62)),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "recoverThreshold": 0.2}', '22023', 'recover_threshold is 0.2'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "window": "90 seconds"}', '22023', 'window is 00:01:30'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "window": "soon"}', '22023', 'window is "soon"'),

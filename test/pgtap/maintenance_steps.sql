@@ -30,7 +30,7 @@ CREATE FUNCTION pg_temp.told() RETURNS SETOF text LANGUAGE sql AS $$
     WITH gone AS (DELETE FROM execreport.notifications RETURNING *)
     SELECT concat_ws(' ', channel, severity, message) FROM gone ORDER BY notification_id $$;
 \o
-SELECT plan(36);
+SELECT plan(38);
 
 -- health: changes are told once, a minute apart
 INSERT INTO answers VALUES ('storage', 'healthy', 'fine'), ('consolidation', 'healthy', 'fine');
@@ -52,14 +52,22 @@ UPDATE answers SET status = 'healthy', message = 'fine';
 SELECT is(pg_temp.tick('health', '2030-01-01 00:04:00'), 'ok', 'well again');
 SELECT set_eq('SELECT pg_temp.told()', $$ VALUES ('#health info storage is healthy: fine'), ('#health info consolidation is healthy: fine') $$, 'is news, too');
 
+-- whoever stops the writing, somewhere or everywhere, does not stop the watching
+SELECT execreport.set_maintenance(true, 'moving', 1) \g /dev/null
+UPDATE answers SET status = 'unhealthy', message = 'gone';
+SELECT is(pg_temp.tick('health', '2030-01-01 00:05:00'), 'ok', 'in maintenance');
+SELECT results_eq('SELECT count(*) FROM pg_temp.told()', $$ VALUES (2::bigint) $$, 'it is told as ever');
+SELECT execreport.set_maintenance(false, NULL, 1) \g /dev/null
+DELETE FROM execreport.notifications;
+
 -- the record of a step
 SELECT results_eq('SELECT last_result, last_count, error, failing_since, runs, failures, last_seconds >= 0, last_finished_at >= last_started_at FROM execreport.tick_steps WHERE step = ''health''',
-    $$ VALUES ('ok', 2::bigint, NULL, NULL::timestamptz, 6::bigint, 0::bigint, true, true) $$, 'how often, with what, for how long');
+    $$ VALUES ('ok', 2::bigint, NULL, NULL::timestamptz, 7::bigint, 0::bigint, true, true) $$, 'how often, with what, for how long');
 DROP FUNCTION execreport.check_health();
-SELECT is(pg_temp.tick('health', '2030-01-01 00:05:00'), 'failed', 'a step that cannot be done fails');
-SELECT is(pg_temp.tick('health', '2030-01-01 00:06:00'), 'failed', 'again');
+SELECT is(pg_temp.tick('health', '2030-01-01 00:07:00'), 'failed', 'a step that cannot be done fails');
+SELECT is(pg_temp.tick('health', '2030-01-01 00:08:00'), 'failed', 'again');
 SELECT results_eq('SELECT last_result, error LIKE ''42883: %check_health%'', failing_since IS NOT NULL, runs, failures, last_ok_at IS NOT NULL FROM execreport.tick_steps WHERE step = ''health''',
-    $$ VALUES ('failed', true, true, 8::bigint, 2::bigint, true) $$, 'which is recorded');
+    $$ VALUES ('failed', true, true, 9::bigint, 2::bigint, true) $$, 'which is recorded');
 SELECT results_eq('SELECT pg_temp.told()', $$ VALUES ('#engineering high tick: step health fails') $$, 'and told once');
 SELECT is(pg_temp.tick('nosuch', '2030-01-01'), 'failed', 'an unknown step fails as well');
 SELECT is(current_setting('execreport.tenant_id') || current_setting('lock_timeout'), '00', 'a step leaves no settings behind');

@@ -12,7 +12,7 @@ DELETE FROM execreport.notifications;
 -- ids as 1, 2, ... whatever was given out before
 SELECT setval('execreport._notification_ids', 1, false);
 \o
-SELECT plan(50);
+SELECT plan(53);
 
 SELECT is(execreport._notify(564, '#alerts', 'error rate', 'high', '{"rate": 0.3}', 'guard 1'), 1::bigint, 'a message');
 SELECT is(execreport._notify(564, '#alerts', 'error rate again', 'high', NULL, 'guard 1'), NULL, 'not twice under one key');
@@ -85,6 +85,16 @@ SELECT is((SELECT execreport.notification_failed(564, 4, claim_token, 'gone', tr
     true, 'a final failure');
 SELECT is((SELECT state FROM execreport.notifications WHERE notification_id = 4), 'failed', 'is not tried again');
 UPDATE execreport.notifications SET attempts = 10, state = 'sending', next_try = '2033-01-01' WHERE notification_id = 4;
+SET ROLE er_op_564;
+SELECT throws_ok($$ SELECT execreport.claim_notifications('x', now => 'infinity') $$, '22023', 'now is infinity', 'a lease from the end of time would never end');
+SELECT throws_ok($$ SELECT execreport.notification_failed(564, 4, 1, 'x', now => 'infinity') $$, '22023', 'now is infinity', 'nor would the wait for another try');
+RESET ROLE;
+UPDATE execreport.notifications SET tenant_id = 565 WHERE notification_id = 4;
+SET ROLE er_op_564;
+SELECT execreport.claim_notifications('x', now => '2033-01-01') \g /dev/null
+RESET ROLE;
+SELECT is((SELECT state FROM execreport.notifications WHERE notification_id = 4), 'sending', 'nobody gives up what another tenant sends');
+UPDATE execreport.notifications SET tenant_id = 564 WHERE notification_id = 4;
 SELECT is(execreport._give_up_notifications('2033-01-01'), 1, 'ten lost leases are enough');
 
 -- too many are held back, the severe ones never

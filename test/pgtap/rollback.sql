@@ -1,6 +1,6 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
-SELECT plan(69);
+SELECT plan(70);
 CREATE FUNCTION pg_temp.report_epoch(tenant integer) RETURNS bigint LANGUAGE sql AS
     $$ SELECT coalesce(sum(epoch), 0)::bigint FROM execreport.report_epochs WHERE tenant_id IN (0, tenant) $$;
 SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
@@ -46,6 +46,7 @@ SELECT is((SELECT count(*) FROM notices), 1::bigint, 'and no second notification
 
 -- 2. the latch, and what comes after it
 SELECT is(execreport._cooldown_until('execReportsEnabled'), '2041-05-01 10:40:10Z'::timestamptz, 'a rollback in a tenant holds a rollout for the cooldown');
+SELECT throws_ok($$ SELECT execreport.resume('execReportsEnabled', 'for good', 580, 'infinity') $$, '22023', 'now is infinity', 'not so that guards never count again');
 SELECT is(execreport.resume('execReportsEnabled', 'fixed', 580, '2041-05-01 11:02Z'), true, 'a person ends it');
 SELECT is(execreport.is_flag_enabled(580, 'execReportsEnabled'), true, 'it is on again');
 SELECT is(execreport.resume('execReportsEnabled', 'fixed', 580), false, 'once');

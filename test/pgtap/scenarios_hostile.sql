@@ -62,7 +62,7 @@ SELECT place.path || ' = ' || left(bad.value::text, 40), jsonb_set(v.document, p
            ('share', ARRAY['-0.1', '1.1', '80', '"0.8"', '{}']),
            ('percent', ARRAY['-1', '101', '"60"', 'true', '1e30']),
            ('strategy', ARRAY['"Rent"', '"buy"', '""', '5', '[]']),
-           ('fte', ARRAY['-1', '"1"', '[]']),
+           ('fte', ARRAY['-1', '"1"', '[]', '1e400']),
            ('text', ARRAY['5', '[]', '{}']),
            ('reference', ARRAY['"C-9"', '"C-"', '""', '" "', 'null', '5', '{"id": "C-0"}', '"CAP-0"', '"x"'])) AS bads (kind, all_of),
            LATERAL (SELECT a::jsonb AS value FROM unnest(bads.all_of) AS a) AS b

@@ -205,8 +205,10 @@ $node->safe_psql('served', q{
 my $ticks = $node->safe_psql('served', q{SELECT runs FROM execreport.tick_steps WHERE step = 'expire_submissions'});
 ok($node->poll_query_until('served', "SELECT runs > $ticks + 1 FROM execreport.tick_steps WHERE step = 'expire_submissions'"), 'in maintenance the worker ticks on');
 is($node->safe_psql('served', 'SELECT count(*) FROM execreport.schedule_runs'), $runs, 'but makes no runs');
-is($node->safe_psql('served', q{SELECT string_agg(step, ' ' ORDER BY step) FROM execreport.tick_steps WHERE last_result = 'skipped'}), 'guards health',
-	'and judges nothing');
+is($node->safe_psql('served', q{SELECT string_agg(concat_ws(' ', step, last_result), ', ' ORDER BY step) FROM execreport.tick_steps WHERE step IN ('guards', 'health')}),
+	'guards ok, health ok', 'health and guards are judged as ever');
+is($node->safe_psql('served', q{SELECT string_agg(DISTINCT status, ',') FROM execreport.check_health() WHERE component IN ('exec_reports', 'master_reports', 'schedules')}), 'healthy',
+	'and what waits for the end of maintenance is not late');
 $node->safe_psql('served', 'SELECT execreport.set_maintenance(false)');
 ok($node->poll_query_until('served', "SELECT count(*) > $runs FROM execreport.schedule_runs"), 'afterwards they are made');
 
@@ -238,7 +240,18 @@ $node->safe_psql('postgres', 'CREATE DATABASE later');
 $node->safe_psql('later', 'CREATE EXTENSION execreport');
 ok($node->poll_query_until('later', 'SELECT count(*) > 0 FROM execreport.tick_steps'), 'so is one that was listed before it was there');
 is($node->safe_psql('unserved', 'SELECT count(*) FROM execreport.tick_steps'), '0', 'one that is not listed is left alone');
-$node->safe_psql('later', 'DROP EXTENSION execreport');
+
+# dropped while a step is under way: it waits for the step, and neither of them fails
+$node->safe_psql('later', q{
+	ALTER FUNCTION execreport._tick_health(timestamptz) RENAME TO _tick_health_itself;
+	CREATE FUNCTION execreport._tick_health(now timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM count(*) FROM execreport.notifications;
+		PERFORM pg_sleep(2), count(*) FROM execreport.events;
+		RETURN execreport._tick_health_itself(now);
+	END $$});
+ok($node->poll_query_until('later', "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'execreport.notifications'::regclass)"), 'a step is under way');
+is($node->psql('later', 'DROP EXTENSION execreport CASCADE'), 0, 'the extension is dropped after it');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'execreport worker' AND datname = 'later'}),
 	'without the extension the worker goes');
 $node->safe_psql('later', 'CREATE EXTENSION execreport');
