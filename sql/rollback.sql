@@ -29,9 +29,7 @@ DECLARE
 BEGIN
     WITH engaged AS (
         INSERT INTO execreport.kill_switches (tenant_id, flag, reason)
-        SELECT _engage.tenant_id, f.flag, _engage.reason FROM unnest(_engage.flags) AS f (flag)
-         WHERE NOT EXISTS (SELECT FROM execreport.kill_switches AS k WHERE k.tenant_id = 0 AND k.flag = f.flag)
-         ORDER BY f.flag
+        SELECT _engage.tenant_id, f.flag, _engage.reason FROM unnest(_engage.flags) AS f (flag) ORDER BY f.flag
         ON CONFLICT DO NOTHING
         RETURNING flag)
     SELECT coalesce(array_agg(e.flag ORDER BY array_position(_engage.flags, e.flag)), '{}') INTO result FROM engaged AS e;
@@ -87,12 +85,12 @@ DECLARE
     engaged text[];
     metadata jsonb;
 BEGIN
-    IF _roll_back.dry_run THEN
-        engaged := ARRAY(SELECT f.flag FROM unnest(_roll_back.flags) WITH ORDINALITY AS f (flag, n)
-                          WHERE NOT EXISTS (SELECT FROM execreport.kill_switches AS k
-                                             WHERE k.tenant_id IN (0, _roll_back.tenant_id) AND k.flag = f.flag) ORDER BY f.n);
-    ELSE
-        engaged := execreport._engage(_roll_back.tenant_id, _roll_back.flags, _roll_back.reason);
+    -- what is off everywhere needs no guard; a person who says so has it off here all the same
+    engaged := ARRAY(SELECT f.flag FROM unnest(_roll_back.flags) WITH ORDINALITY AS f (flag, n)
+                      WHERE NOT EXISTS (SELECT FROM execreport.kill_switches AS k
+                                         WHERE k.tenant_id IN (0, _roll_back.tenant_id) AND k.flag = f.flag) ORDER BY f.n);
+    IF NOT _roll_back.dry_run THEN
+        engaged := execreport._engage(_roll_back.tenant_id, engaged, _roll_back.reason);
     END IF;
     IF engaged = '{}' THEN
         RETURN 'noop';

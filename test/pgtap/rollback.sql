@@ -1,6 +1,6 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
-SELECT plan(70);
+SELECT plan(72);
 CREATE FUNCTION pg_temp.report_epoch(tenant integer) RETURNS bigint LANGUAGE sql AS
     $$ SELECT coalesce(sum(epoch), 0)::bigint FROM execreport.report_epochs WHERE tenant_id IN (0, tenant) $$;
 SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
@@ -156,7 +156,10 @@ SELECT results_eq($$ SELECT flag, previous_value, new_value, changed FROM execre
 SELECT ok((SELECT bool_and(NOT execreport.is_flag_enabled(580, key)) FROM execreport.flags WHERE key LIKE '%Enabled'), 'all are off');
 SELECT results_eq($$ SELECT DISTINCT changed FROM execreport.emergency_rollback('all', NULL, 'once more') $$, 'VALUES (false)', 'again: nothing changes');
 SELECT is((SELECT count(*) FROM trail), 3::bigint, 'and nothing is audited');
+SELECT results_eq($$ SELECT changed FROM execreport.emergency_rollback('exec-reports', '{588}', 'and here') $$, 'VALUES (true)', 'a tenant of its own, although it is off everywhere');
 SELECT execreport.resume(key, 'fixed') FROM execreport.flags WHERE builtin;
+SELECT is(execreport.is_flag_enabled(588, 'execReportsEnabled'), false, 'so it stays off there');
+SELECT execreport.resume('execReportsEnabled', 'fixed', 588);
 SELECT results_eq($$ SELECT t, array_agg(e.flag) FROM unnest('{exec-reports,master-reports,reports-api,reports-ui}'::text[]) AS t, LATERAL execreport.emergency_rollback(t, '{586}', 'x') AS e GROUP BY t ORDER BY t $$,
     $$ VALUES ('exec-reports', '{execReportsEnabled}'::text[]), ('master-reports', '{masterReportsEnabled}'), ('reports-api', '{reportsApiEnabled}'), ('reports-ui', '{reportsUiEnabled}') $$, 'each target its flag');
 SELECT results_eq($$ SELECT r.state, r.message, r.detail FROM execreport._refusal('SELECT execreport.emergency_rollback(''everything'', NULL, ''x'')') AS r $$,
