@@ -99,7 +99,9 @@ DECLARE
     documents   jsonb;
     report      jsonb;
 BEGIN
-    PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', caller, generate_master_report.configuration_id);
+    IF NOT execreport._flag_enabled(tenant, 'masterReportsEnabled', caller, generate_master_report.configuration_id) THEN
+        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', caller, generate_master_report.configuration_id);
+    END IF;
     features := jsonb_build_object(
         'consolidationEnabled',
         execreport._flag_enabled(tenant, 'consolidationEnabled', caller, generate_master_report.configuration_id),
