@@ -61,35 +61,9 @@ CREATE TABLE execreport._configuration_ids (
 COMMENT ON TABLE execreport._configuration_ids IS
 'The highest configuration_id that a tenant has ever used: an id is never given twice, not even after a deletion.';
 
-DO $$
-DECLARE
-    section record;
-BEGIN
-    IF (SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression') THEN
-        FOR section IN
-            SELECT a.attrelid::regclass AS owner, a.attname
-              FROM pg_attribute AS a
-             WHERE a.attrelid IN ('execreport.configurations'::regclass, 'execreport.configuration_versions'::regclass)
-               AND a.atttypid = 'jsonb'::regtype
-        LOOP
-            EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', section.owner, section.attname);
-        END LOOP;
-    END IF;
-END
-$$;
-
-ALTER TABLE execreport.configurations ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.configurations
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport.configuration_versions ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.configuration_versions
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport._configuration_ids ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._configuration_ids
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.configurations', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.configuration_versions', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport._configuration_ids', '');
+CALL execreport._hold('execreport.configurations');
+CALL execreport._hold('execreport.configuration_versions');
+CALL execreport._hold('execreport._configuration_ids');
 
 CREATE FUNCTION execreport._instant(value text, path text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -37,14 +37,8 @@ COMMENT ON TABLE execreport._prompt_backfill_rows IS
 'What a run filled in: filled is {column: SHA-256 of the value}, generation_link with the generation''s id for its scenario_id.
 updated_at_before and updated_at_after: that of the scenario, which the run changed, too.';
 
-ALTER TABLE execreport.prompt_backfills ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.prompt_backfills
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport._prompt_backfill_rows ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._prompt_backfill_rows
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.prompt_backfills', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport._prompt_backfill_rows', '');
+CALL execreport._hold('execreport.prompt_backfills');
+CALL execreport._hold('execreport._prompt_backfill_rows');
 
 CREATE FUNCTION execreport._digest(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
