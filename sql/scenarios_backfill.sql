@@ -44,14 +44,6 @@ CREATE FUNCTION execreport._digest(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')), 'hex');
 
-CREATE FUNCTION execreport._accepted_prompt_metadata(generation execreport._scenario_generations) RETURNS jsonb
-LANGUAGE sql STABLE
-RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('generationId', generation.id, 'model', generation.model,
-    'confidence', generation.confidence, 'generatedAt', generation.completed_at, 'acceptedBy', generation.accepted_by,
-    'request', generation.metadata));
-COMMENT ON FUNCTION execreport._accepted_prompt_metadata(execreport._scenario_generations) IS
-'What accept_generation() keeps with an accepted prompt.';
-
 CREATE FUNCTION execreport._prompt_gaps(tenant integer, after uuid, most integer)
 RETURNS TABLE (scenario_id uuid, generation_id uuid, prompt boolean, redacted boolean, metadata boolean, link boolean)
 LANGUAGE sql STABLE
@@ -132,7 +124,7 @@ BEGIN
         SELECT s.id, g.id AS generation_id, s.updated_at,
                CASE WHEN s.accepted_prompt IS NULL THEN g.prompt END AS prompt,
                CASE WHEN s.accepted_prompt_redacted IS NULL THEN g.redacted_prompt END AS redacted,
-               CASE WHEN s.accepted_prompt_metadata IS NULL THEN execreport._accepted_prompt_metadata(g) END AS metadata,
+               CASE WHEN s.accepted_prompt_metadata IS NULL THEN execreport._accepted_prompt_metadata(g, g.accepted_by) END AS metadata,
                CASE WHEN g.scenario_id IS NULL THEN s.id END AS link
           FROM execreport._scenarios AS s
           JOIN execreport._scenario_generations AS g ON g.tenant_id = s.tenant_id AND g.id = s.source_generation_id
