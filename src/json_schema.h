@@ -5,8 +5,9 @@
  *
  * The parts: json_schema.c (SQL functions), json_schema_cache.c (compiled schemas of the session),
  * json_schema_compile.c (keywords), json_schema_resolve.c (names and references), json_schema_validate.c
- * (judging an instance), json_schema_value.c (comparing values), json_schema_pattern.c (matching patterns),
- * json_schema_regex.c with json_schema_charset.c and json_schema_unicode.c (translating them), json_schema_format.c (formats) and json_schema_meta.c (the official meta-schemas).
+ * (judging an instance), json_schema_errors.c (its problems), json_schema_value.c (comparing values),
+ * json_schema_pattern.c (matching patterns), json_schema_regex.c with json_schema_charset.c and json_schema_unicode.c
+ * (translating them), json_schema_format.c (formats) and json_schema_meta.c (the official meta-schemas).
  *
  * A compiled schema lives in one memory context of its own and is never changed once it is compiled.
  */
@@ -193,6 +194,13 @@ typedef enum ErJsDraft
 typedef struct ErJsNode ErJsNode;
 typedef struct ErJsPattern ErJsPattern;
 
+/* The schemas of a keyword that holds several, in order. */
+typedef struct ErJsNodes
+{
+	uint32		count;
+	ErJsNode  **list;			/* NULL: the keyword is absent */
+} ErJsNodes;
+
 /* A schema resource: a document or an embedded part with an identifier of its own. */
 typedef struct ErJsResource
 {
@@ -242,8 +250,7 @@ typedef struct ErJsArrayChecks
 	int64		min_items;
 	int64		max_items;
 	bool		unique;
-	uint32		nprefix;
-	ErJsNode  **prefix;
+	ErJsNodes	prefix;
 	const char *prefix_keyword; /* prefixItems, or items of draft-07 */
 	ErJsNode   *items;			/* for the items after the prefix */
 	ErJsNode   *contains;
@@ -294,12 +301,9 @@ typedef struct ErJsObjectChecks
 
 typedef struct ErJsApplicators
 {
-	uint32		nall;
-	uint32		nany;
-	uint32		none;
-	ErJsNode  **all;
-	ErJsNode  **any;
-	ErJsNode  **one;
+	ErJsNodes	all;
+	ErJsNodes	any;
+	ErJsNodes	one;
 	ErJsNode   *not;
 	ErJsNode   *if_;
 	ErJsNode   *then;
@@ -366,7 +370,18 @@ typedef struct ErJsErrors
 	int			limit;
 	int			space;
 	Size		bytes;
+	int			provisional;	/* how many branches we are in whose errors may be dropped again */
+	bool		full;			/* and nothing in it is provisional */
 } ErJsErrors;
+
+/* Where we are in an instance. */
+typedef struct ErJsPlace
+{
+	const struct ErJsPlace *up;
+	const char *key;			/* NULL: an array item */
+	uint32		len;
+	uint32		index;
+} ErJsPlace;
 
 /* More errors than this are never collected, whatever the caller asks for. */
 #define ER_JS_MAX_ERRORS	100000
@@ -405,6 +420,13 @@ extern void er_js_append_token(StringInfo buf, const char *token, uint32 len);
 
 /* json_schema_validate.c */
 extern bool er_js_validate(ErJsSchema *schema, const ErJsValue *instance, ErJsErrors *errors);
+
+/* json_schema_errors.c */
+pg_attribute_cold extern bool er_js_add_problem(ErJsErrors *errors, const ErJsNode *node, const char *keyword, const ErJsPlace *at,
+							  const char *fmt,...) pg_attribute_printf(5, 6);
+pg_attribute_cold extern bool er_js_add_forbidden(ErJsErrors *errors, const ErJsNode *node, const ErJsPlace *at);
+extern int	er_js_begin_provisional(ErJsErrors *errors);
+extern void er_js_end_provisional(ErJsErrors *errors, int start, bool drop);
 
 /* json_schema_value.c */
 extern void er_js_root(Jsonb *doc, ErJsValue *v);

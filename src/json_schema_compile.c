@@ -32,6 +32,17 @@ typedef enum Shape
 	ANY
 } Shape;
 
+/* The group of checks of a node that a keyword belongs to. */
+typedef enum Checks
+{
+	NO_CHECKS,
+	NUMBER_CHECKS,
+	STRING_CHECKS,
+	ARRAY_CHECKS,
+	OBJECT_CHECKS,
+	APPLICATORS
+} Checks;
+
 typedef struct Keyword
 {
 	const char *name;
@@ -39,6 +50,8 @@ typedef struct Keyword
 	int			vocabulary;
 	Shape		shape;
 	void		(*compile) (ErJsSchema *schema, ErJsNode *node, const struct Keyword *kw, const ErJsValue *v);
+	Checks		checks;			/* with offset: where a keyword that says one thing has its place */
+	size_t		offset;
 } Keyword;
 
 static const Keyword *find_keyword(const char *name, uint32 len, ErJsDraft draft);
@@ -51,7 +64,6 @@ static void check_shape(ErJsNode *node, const Keyword *kw, const ErJsValue *v);
 	static void name(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
 COMPILER(compile_ref);
 COMPILER(compile_dynamic_ref);
-COMPILER(compile_additional);
 COMPILER(compile_list);
 COMPILER(compile_single);
 COMPILER(compile_const);
@@ -63,7 +75,6 @@ COMPILER(compile_items);
 COMPILER(compile_number);
 COMPILER(compile_pattern);
 COMPILER(compile_pattern_properties);
-COMPILER(compile_prefix_items);
 COMPILER(compile_properties);
 COMPILER(compile_type);
 COMPILER(compile_unique);
@@ -71,6 +82,11 @@ COMPILER(compile_unique);
 #define D7 ER_JS_DRAFT7
 #define D20 ER_JS_DRAFT2020
 #define BOTH (D7 | D20)
+#define IN_NUMBER(field) NUMBER_CHECKS, offsetof(ErJsNumberChecks, field)
+#define IN_STRING(field) STRING_CHECKS, offsetof(ErJsStringChecks, field)
+#define IN_ARRAY(field) ARRAY_CHECKS, offsetof(ErJsArrayChecks, field)
+#define IN_OBJECT(field) OBJECT_CHECKS, offsetof(ErJsObjectChecks, field)
+#define APPLIES(field) APPLICATORS, offsetof(ErJsApplicators, field)
 
 /* Sorted by name, for bsearch; of two with the same name each serves its draft. */
 static const Keyword keywords[] = {
@@ -84,11 +100,11 @@ static const Keyword keywords[] = {
 	{"$schema", BOTH, ER_JS_V_CORE, TEXT, NULL},
 	{"$vocabulary", D20, ER_JS_V_CORE, MAP, NULL},
 	{"additionalItems", D7, ER_JS_V_APPLICATOR, SCHEMA, compile_items},
-	{"additionalProperties", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_additional},
-	{"allOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list},
-	{"anyOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list},
+	{"additionalProperties", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, IN_OBJECT(additional)},
+	{"allOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list, APPLIES(all)},
+	{"anyOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list, APPLIES(any)},
 	{"const", BOTH, ER_JS_V_VALIDATION, ANY, compile_const},
-	{"contains", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"contains", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, IN_ARRAY(contains)},
 	{"contentEncoding", BOTH, ER_JS_V_CONTENT, TEXT, NULL},
 	{"contentMediaType", BOTH, ER_JS_V_CONTENT, TEXT, NULL},
 	{"contentSchema", D20, ER_JS_V_CONTENT, SCHEMA, NULL},
@@ -99,40 +115,40 @@ static const Keyword keywords[] = {
 	{"dependentSchemas", D20, ER_JS_V_APPLICATOR, SCHEMA_MAP, compile_dependencies},
 	{"deprecated", D20, ER_JS_V_METADATA, FLAG, NULL},
 	{"description", BOTH, ER_JS_V_METADATA, TEXT, NULL},
-	{"else", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"else", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, APPLIES(else_)},
 	{"enum", BOTH, ER_JS_V_VALIDATION, LIST, compile_enum},
 	{"examples", BOTH, ER_JS_V_METADATA, LIST, NULL},
-	{"exclusiveMaximum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
-	{"exclusiveMinimum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
+	{"exclusiveMaximum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(exclusive_maximum)},
+	{"exclusiveMinimum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(exclusive_minimum)},
 	{"format", BOTH, ER_JS_V_FORMAT, TEXT, compile_format},
-	{"if", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"if", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, APPLIES(if_)},
 	{"items", D20, ER_JS_V_APPLICATOR, SCHEMA, compile_items},
 	{"items", D7, ER_JS_V_APPLICATOR, SCHEMA_OR_LIST, compile_items},
-	{"maxContains", D20, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"maxItems", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"maxLength", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"maxProperties", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"maximum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
-	{"minContains", D20, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"minItems", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"minLength", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"minProperties", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"minimum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
-	{"multipleOf", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
-	{"not", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
-	{"oneOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list},
+	{"maxContains", D20, ER_JS_V_VALIDATION, COUNT, compile_count, IN_ARRAY(max_contains)},
+	{"maxItems", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_ARRAY(max_items)},
+	{"maxLength", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_STRING(max_length)},
+	{"maxProperties", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_OBJECT(max_properties)},
+	{"maximum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(maximum)},
+	{"minContains", D20, ER_JS_V_VALIDATION, COUNT, compile_count, IN_ARRAY(min_contains)},
+	{"minItems", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_ARRAY(min_items)},
+	{"minLength", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_STRING(min_length)},
+	{"minProperties", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_OBJECT(min_properties)},
+	{"minimum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(minimum)},
+	{"multipleOf", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(multiple_of)},
+	{"not", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, APPLIES(not)},
+	{"oneOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list, APPLIES(one)},
 	{"pattern", BOTH, ER_JS_V_VALIDATION, TEXT, compile_pattern},
 	{"patternProperties", BOTH, ER_JS_V_APPLICATOR, SCHEMA_MAP, compile_pattern_properties},
-	{"prefixItems", D20, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_prefix_items},
+	{"prefixItems", D20, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_items},
 	{"properties", BOTH, ER_JS_V_APPLICATOR, SCHEMA_MAP, compile_properties},
-	{"propertyNames", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"propertyNames", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, IN_OBJECT(names)},
 	{"readOnly", BOTH, ER_JS_V_METADATA, FLAG, NULL},
 	{"required", BOTH, ER_JS_V_VALIDATION, LIST, compile_properties},
-	{"then", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"then", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, APPLIES(then)},
 	{"title", BOTH, ER_JS_V_METADATA, TEXT, NULL},
 	{"type", BOTH, ER_JS_V_VALIDATION, ANY, compile_type},
-	{"unevaluatedItems", D20, ER_JS_V_UNEVALUATED, SCHEMA, compile_single},
-	{"unevaluatedProperties", D20, ER_JS_V_UNEVALUATED, SCHEMA, compile_single},
+	{"unevaluatedItems", D20, ER_JS_V_UNEVALUATED, SCHEMA, compile_single, IN_ARRAY(unevaluated)},
+	{"unevaluatedProperties", D20, ER_JS_V_UNEVALUATED, SCHEMA, compile_single, IN_OBJECT(unevaluated)},
 	{"uniqueItems", BOTH, ER_JS_V_VALIDATION, FLAG, compile_unique},
 	{"writeOnly", BOTH, ER_JS_V_METADATA, FLAG, NULL}
 };
@@ -333,6 +349,12 @@ is_schema(const ErJsValue *v)
 	return v->kind == JS_OBJECT || v->kind == JS_BOOL;
 }
 
+static int
+compare_zero(Numeric num)
+{
+	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(num), NumericGetDatum(int64_to_numeric(0))));
+}
+
 static void
 check_list(ErJsNode *node, const Keyword *kw, const ErJsValue *v)
 {
@@ -408,9 +430,7 @@ check_shape(ErJsNode *node, const Keyword *kw, const ErJsValue *v)
 				bad_value(node, kw, v, "a number");
 			break;
 		case COUNT:
-			if (v->kind != JS_NUMBER || !er_js_is_integer(v->u.num) ||
-				DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(v->u.num),
-												  NumericGetDatum(int64_to_numeric(0)))) < 0)
+			if (v->kind != JS_NUMBER || !er_js_is_integer(v->u.num) || compare_zero(v->u.num) < 0)
 				bad_value(node, kw, v, "a non-negative integer");
 			break;
 		case ANY:
@@ -463,10 +483,24 @@ applicators(ErJsNode *node)
 	return node->apply;
 }
 
-static inline bool
-is_keyword(const Keyword *kw, const char *name)
+static ErJsNumberChecks *
+number_checks(ErJsNode *node)
 {
-	return strcmp(kw->name, name) == 0;
+	if (node->number == NULL)
+		node->number = palloc0(sizeof(ErJsNumberChecks));
+	return node->number;
+}
+
+/* Where the node keeps what the keyword says. */
+static void *
+place_of(ErJsNode *node, const Keyword *kw)
+{
+	void	   *checks = kw->checks == NUMBER_CHECKS ? (void *) number_checks(node) :
+		kw->checks == STRING_CHECKS ? (void *) string_checks(node) :
+		kw->checks == ARRAY_CHECKS ? (void *) array_checks(node) :
+		kw->checks == OBJECT_CHECKS ? (void *) object_checks(node) : (void *) applicators(node);
+
+	return (char *) checks + kw->offset;
 }
 
 /* The node of a subschema; the scan has made it. */
@@ -482,19 +516,17 @@ child_node(ErJsSchema *schema, const ErJsValue *v)
 	return child;
 }
 
-static ErJsNode **
-child_nodes(ErJsSchema *schema, const ErJsValue *v, uint32 *count)
+static void
+child_nodes(ErJsSchema *schema, const ErJsValue *v, ErJsNodes *nodes)
 {
-	ErJsNode  **nodes;
 	ErJsWalk	w;
 	ErJsValue	child;
 
 	er_js_walk(&w, v->u.box);
-	*count = w.count;
-	nodes = palloc(sizeof(ErJsNode *) * Max(w.count, 1));
+	nodes->count = w.count;
+	nodes->list = palloc(sizeof(ErJsNode *) * Max(w.count, 1));
 	while (er_js_next_element(&w, &child))
-		nodes[w.next - 1] = child_node(schema, &child);
-	return nodes;
+		nodes->list[w.next - 1] = child_node(schema, &child);
 }
 
 /* ---- keywords ---- */
@@ -516,46 +548,16 @@ compile_dynamic_ref(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const
 }
 
 static void
-compile_additional(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	object_checks(node)->additional = child_node(schema, v);
-}
-
-static void
 compile_list(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
 {
-	ErJsApplicators *apply = applicators(node);
-
-	if (is_keyword(kw, "allOf"))
-		apply->all = child_nodes(schema, v, &apply->nall);
-	else if (is_keyword(kw, "anyOf"))
-		apply->any = child_nodes(schema, v, &apply->nany);
-	else
-		apply->one = child_nodes(schema, v, &apply->none);
+	child_nodes(schema, v, place_of(node, kw));
 }
 
 /* Keywords that hold one schema and need nothing else. */
 static void
 compile_single(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
 {
-	ErJsNode   *child = child_node(schema, v);
-
-	if (is_keyword(kw, "contains"))
-		array_checks(node)->contains = child;
-	else if (is_keyword(kw, "unevaluatedItems"))
-		array_checks(node)->unevaluated = child;
-	else if (is_keyword(kw, "unevaluatedProperties"))
-		object_checks(node)->unevaluated = child;
-	else if (is_keyword(kw, "propertyNames"))
-		object_checks(node)->names = child;
-	else if (is_keyword(kw, "not"))
-		applicators(node)->not = child;
-	else if (is_keyword(kw, "if"))
-		applicators(node)->if_ = child;
-	else if (is_keyword(kw, "then"))
-		applicators(node)->then = child;
-	else
-		applicators(node)->else_ = child;
+	*(ErJsNode **) place_of(node, kw) = child_node(schema, v);
 }
 
 static void
@@ -571,24 +573,7 @@ compile_count(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsV
 	int64		n;
 
 	/* no instance is as large as a count that does not fit */
-	if (!er_js_small_integer(v->u.num, &n))
-		n = PG_INT64_MAX;
-	if (is_keyword(kw, "minLength"))
-		string_checks(node)->min_length = n;
-	else if (is_keyword(kw, "maxLength"))
-		string_checks(node)->max_length = n;
-	else if (is_keyword(kw, "minItems"))
-		array_checks(node)->min_items = n;
-	else if (is_keyword(kw, "maxItems"))
-		array_checks(node)->max_items = n;
-	else if (is_keyword(kw, "minContains"))
-		array_checks(node)->min_contains = n;
-	else if (is_keyword(kw, "maxContains"))
-		array_checks(node)->max_contains = n;
-	else if (is_keyword(kw, "minProperties"))
-		object_checks(node)->min_properties = n;
-	else
-		object_checks(node)->max_properties = n;
+	*(int64 *) place_of(node, kw) = er_js_small_integer(v->u.num, &n) ? n : PG_INT64_MAX;
 }
 
 /* The strings of a list of names, each once. */
@@ -668,7 +653,7 @@ compile_format(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJs
 	string->format_always = (node->resource->vocabularies & ER_JS_V_FORMAT_ASSERT) != 0;
 }
 
-/* items of 2020-12; items and additionalItems of draft-07 */
+/* prefixItems and items of 2020-12; items and additionalItems of draft-07 */
 static void
 compile_items(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
 {
@@ -677,10 +662,10 @@ compile_items(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsV
 
 	if (v->kind == JS_ARRAY)
 	{
-		array->prefix = child_nodes(schema, v, &array->nprefix);
+		child_nodes(schema, v, &array->prefix);
 		array->prefix_keyword = kw->name;
 	}
-	else if (is_keyword(kw, "items") ||
+	else if (strcmp(kw->name, "items") == 0 ||
 			 (er_js_member(node->source.u.box, "items", 5, &items) && items.kind == JS_ARRAY))
 		array->items = child_node(schema, v);
 }
@@ -688,26 +673,11 @@ compile_items(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsV
 static void
 compile_number(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
 {
-	ErJsNumberChecks *number = node->number;
-	ErJsNumber *target;
+	ErJsNumber *number = place_of(node, kw);
 
-	if (number == NULL)
-		number = node->number = palloc0(sizeof(ErJsNumberChecks));
-	if (is_keyword(kw, "minimum"))
-		target = &number->minimum;
-	else if (is_keyword(kw, "maximum"))
-		target = &number->maximum;
-	else if (is_keyword(kw, "exclusiveMinimum"))
-		target = &number->exclusive_minimum;
-	else if (is_keyword(kw, "exclusiveMaximum"))
-		target = &number->exclusive_maximum;
-	else
-		target = &number->multiple_of;
-	target->num = v->u.num;
-	target->small = er_js_small_integer(v->u.num, &target->integer);
-	if (target == &number->multiple_of &&
-		DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(v->u.num),
-										  NumericGetDatum(int64_to_numeric(0)))) <= 0)
+	number->num = v->u.num;
+	number->small = er_js_small_integer(v->u.num, &number->integer);
+	if (number == &node->number->multiple_of && compare_zero(v->u.num) <= 0)
 		bad_value(node, kw, v, "a number greater than 0");
 }
 
@@ -759,15 +729,6 @@ compile_pattern_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw
 		p->pattern = make_pattern(schema, node, keyword_member(kw, key, len), key, len);
 		p->node = child_node(schema, &child);
 	}
-}
-
-static void
-compile_prefix_items(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	ErJsArrayChecks *array = array_checks(node);
-
-	array->prefix = child_nodes(schema, v, &array->nprefix);
-	array->prefix_keyword = kw->name;
 }
 
 static int
