@@ -38,15 +38,11 @@ COMMENT ON FUNCTION execreport._flag_differences(jsonb) IS
 CREATE FUNCTION execreport._predeploy_database_migration(expected jsonb, OUT fault text, OUT details text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    installed text;
-    available text;
+    version record := execreport._installed_version();
     faults text[];
 BEGIN
-    SELECT e.extversion, a.default_version INTO installed, available
-      FROM pg_extension AS e LEFT JOIN pg_available_extensions AS a ON a.name = e.extname WHERE e.extname = 'execreport';
     faults := array_remove(ARRAY[
-        CASE WHEN installed IS DISTINCT FROM available THEN
-            format('version %s is installed, %s is available: ALTER EXTENSION execreport UPDATE', installed, coalesce(available, 'none')) END,
+        version.fault,
         (SELECT 'indexes that are not valid: ' || string_agg(i.indexrelid::regclass::text, ', ' ORDER BY 1) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
           WHERE c.relnamespace = 'execreport'::regnamespace AND NOT i.indisvalid),
         (SELECT 'constraints that are not valid: ' || string_agg(k.conname, ', ' ORDER BY 1) FROM pg_constraint AS k
@@ -57,7 +53,7 @@ BEGIN
     -- and the tables take and give rows
     PERFORM execreport._probe_reports();
     fault := nullif(array_to_string(faults, '; '), '');
-    details := format('version %s', installed);
+    details := format('version %s', version.installed);
 END
 $$;
 COMMENT ON FUNCTION execreport._predeploy_database_migration(jsonb) IS

@@ -15,11 +15,6 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'er_restore_time';
 COMMENT ON FUNCTION execreport._restore_time(timestamptz) IS
 'Ends a time limit of _limit_time().';
 
-CREATE FUNCTION execreport._read_only_because() RETURNS text
-LANGUAGE sql STABLE
-RETURN CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'the server is a standby'
-            WHEN pg_catalog.current_setting('transaction_read_only')::boolean THEN 'the transaction is read only' END;
-
 CREATE FUNCTION execreport._probe_reports() RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -354,30 +354,19 @@ DECLARE
     tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'operator');
     counts constant jsonb := execreport._prompt_counts(tenant);
     faults record;
-    installed text;
-    available text;
 BEGIN
-    SELECT e.extversion INTO installed FROM pg_extension AS e WHERE e.extname = 'execreport';
-    SELECT a.default_version INTO available FROM pg_available_extensions() AS a WHERE a.name = 'execreport';
-    name := 'schema_up_to_date';
-    passed := installed = available;
-    details := CASE WHEN passed THEN format('version %s is installed', installed)
-                    ELSE format('version %s is installed, %s is available: ALTER EXTENSION execreport UPDATE', installed, available) END;
-    RETURN NEXT;
-    name := 'database_writable';
-    passed := NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean;
-    details := CASE WHEN passed THEN 'not a standby, not read only'
-                    WHEN pg_is_in_recovery() THEN 'the server is a standby' ELSE 'the transaction is read only' END;
-    RETURN NEXT;
-    name := 'import_generation_off';
-    passed := NOT execreport.is_flag_enabled(tenant, 'import_generation');
-    details := CASE WHEN passed THEN 'the flag import_generation is off'
-                    ELSE format('the flag import_generation is on: update_flags(%s, ''{"import_generation": null}'')', tenant) END;
-    RETURN NEXT;
-    name := 'validate_llm_response_on';
-    passed := execreport.is_flag_enabled(tenant, 'validate_llm_response');
-    details := CASE WHEN passed THEN 'the flag validate_llm_response is on' ELSE 'answers are not judged before they are imported' END;
-    RETURN NEXT;
+    RETURN QUERY
+        SELECT c.name, c.fault IS NULL, coalesce(c.fault, c.fine)
+          FROM execreport._installed_version() AS v,
+               LATERAL (VALUES
+                   ('schema_up_to_date', v.fault, format('version %s is installed', v.installed)),
+                   ('database_writable', execreport._read_only_because(), 'not a standby, not read only'),
+                   ('import_generation_off', CASE WHEN execreport.is_flag_enabled(tenant, 'import_generation') THEN
+                        format('the flag import_generation is on: update_flags(%s, ''{"import_generation": null}'')', tenant) END,
+                        'the flag import_generation is off'),
+                   ('validate_llm_response_on', CASE WHEN NOT execreport.is_flag_enabled(tenant, 'validate_llm_response') THEN
+                        'answers are not judged before they are imported' END,
+                        'the flag validate_llm_response is on')) AS c (name, fault, fine);
     SELECT f.* INTO faults FROM execreport._link_faults(tenant) AS f;
     RETURN QUERY SELECT c.* FROM execreport._check('sources_exist', faults.dangling, 'every source_generation_id is there',
         '%s scenarios name a generation that is not there') AS c;

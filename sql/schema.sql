@@ -22,6 +22,23 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'er_announce_ch
 COMMENT ON FUNCTION execreport._announce_change(regclass) IS
 'Tells every session, at commit, to drop what it has cached of this table. Called by the function that changed it.';
 
+CREATE FUNCTION execreport._read_only_because() RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'the server is a standby'
+            WHEN pg_catalog.current_setting('transaction_read_only')::boolean THEN 'the transaction is read only' END;
+COMMENT ON FUNCTION execreport._read_only_because() IS 'Why nothing can be written; NULL when it can.';
+
+CREATE FUNCTION execreport._installed_version(OUT installed text, OUT fault text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT e.extversion, CASE WHEN e.extversion IS DISTINCT FROM a.default_version THEN
+               format('version %s is installed, %s is available: ALTER EXTENSION execreport UPDATE', e.extversion, coalesce(a.default_version, 'none')) END
+      FROM pg_extension AS e LEFT JOIN pg_available_extensions() AS a ON a.name = e.extname
+     WHERE e.extname = 'execreport';
+END;
+COMMENT ON FUNCTION execreport._installed_version() IS
+'The version that is installed; fault: when it is not the one that is available.';
+
 -- What every table of ours gets: row security, its rows in dumps, and lz4 where the server has it (five times cheaper to
 -- write than pglz and three times to read) for jsonb and whatever else is large. Only for this script, whose last part
 -- drops it.
