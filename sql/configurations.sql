@@ -32,25 +32,10 @@ COMMENT ON TABLE execreport.configurations IS
 the whole document. Written by save_configuration() and delete_configuration().';
 
 CREATE TABLE execreport.configuration_versions (
-    tenant_id           integer NOT NULL DEFAULT execreport.current_tenant(),
-    configuration_id    integer NOT NULL,
-    context_version     integer NOT NULL,
-    context_hash        text NOT NULL,
-    name                text,
-    brand               jsonb,
-    category_definition jsonb,
-    competitors         jsonb,
-    demand_definition   jsonb,
-    strategic_intent    jsonb,
-    channel_context     jsonb,
-    negative_scope      jsonb,
-    governance          jsonb,
-    edit_reason         text,
-    edited_by           text NOT NULL,
-    created_at          timestamptz NOT NULL,
-    updated_at          timestamptz NOT NULL,
+    LIKE execreport.configurations,
     PRIMARY KEY (tenant_id, configuration_id, context_version)
 );
+ALTER TABLE execreport.configuration_versions ALTER COLUMN tenant_id SET DEFAULT execreport.current_tenant();
 COMMENT ON TABLE execreport.configuration_versions IS
 'Earlier versions of the configurations, as they stood in configurations until the next save.';
 
