@@ -4,11 +4,11 @@
  *		calls from one part to the next.
  *
  * The parts: json_schema.c (SQL functions), json_schema_cache.c (compiled schemas of the session),
- * json_schema_compile.c (keywords), json_schema_resolve.c (names and references), json_schema_validate.c
- * (judging an instance), json_schema_errors.c (its problems), json_schema_value.c (comparing values),
- * json_schema_pattern.c (matching patterns), json_schema_regex.c with json_schema_escape.c, json_schema_charset.c and
- * json_schema_unicode.c (translating them), json_schema_format.c (formats) and json_schema_meta.c (the official
- * meta-schemas).
+ * json_schema_compile.c (keywords), json_schema_shape.c (their values), json_schema_resolve.c (names and
+ * references), json_schema_validate.c (judging an instance), json_schema_errors.c (its problems),
+ * json_schema_value.c (comparing values), json_schema_pattern.c (matching patterns), json_schema_regex.c with
+ * json_schema_escape.c, json_schema_charset.c and json_schema_unicode.c (translating them), json_schema_format.c
+ * (formats) and json_schema_meta.c (the official meta-schemas).
  *
  * A compiled schema lives in one memory context of its own and is never changed once it is compiled.
  */
@@ -402,6 +402,8 @@ extern ErJsSchema *er_js_schema_kept(ErJsKept *kept, Jsonb *source);
 /* json_schema_compile.c */
 extern ErJsSchema *er_js_compile(Jsonb *source);
 extern void er_js_scan(ErJsSchema *schema);
+
+/* json_schema_shape.c */
 pg_noreturn extern void er_js_schema_error(ErJsNode *node, const char *keyword, const ErJsValue *got, int sqlstate,
 										   const char *allowed);
 

@@ -9,59 +9,19 @@
  */
 #include "postgres.h"
 
-#include "json_schema.h"
+#include "json_schema_keyword.h"
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-/* What the value of a keyword looks like; the first five hold subschemas. */
-typedef enum Shape
-{
-	SCHEMA,
-	SCHEMA_LIST,
-	SCHEMA_MAP,
-	SCHEMA_OR_LIST,
-	DEPENDENCIES,
-	TEXT,
-	FLAG,
-	LIST,
-	MAP,
-	COUNT,
-	NUMBER,
-	ANY
-} Shape;
-
-/* The group of checks of a node that a keyword belongs to. */
-typedef enum Checks
-{
-	NO_CHECKS,
-	NUMBER_CHECKS,
-	STRING_CHECKS,
-	ARRAY_CHECKS,
-	OBJECT_CHECKS,
-	APPLICATORS
-} Checks;
-
-typedef struct Keyword
-{
-	const char *name;
-	int			drafts;
-	int			vocabulary;
-	Shape		shape;
-	void		(*compile) (ErJsSchema *schema, ErJsNode *node, const struct Keyword *kw, const ErJsValue *v);
-	Checks		checks;			/* with offset: where a keyword that says one thing has its place */
-	size_t		offset;
-} Keyword;
-
-static const Keyword *find_keyword(const char *name, uint32 len, ErJsDraft draft);
-static void add_child(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v,
+static const ErJsKeyword *find_keyword(const char *name, uint32 len, ErJsDraft draft);
+static void add_child(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v,
 					  const char *key, uint32 len, int64 index);
 static void compile_node(ErJsSchema *schema, ErJsNode *node);
-static void check_shape(ErJsNode *node, const Keyword *kw, const ErJsValue *v);
 
 #define COMPILER(name) \
-	static void name(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+	static void name(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 COMPILER(compile_ref);
 COMPILER(compile_dynamic_ref);
 COMPILER(compile_list);
@@ -89,7 +49,7 @@ COMPILER(compile_unique);
 #define APPLIES(field) APPLICATORS, offsetof(ErJsApplicators, field)
 
 /* Sorted by name, for bsearch; of two with the same name each serves its draft. */
-static const Keyword keywords[] = {
+static const ErJsKeyword keywords[] = {
 	{"$anchor", D20, ER_JS_V_CORE, TEXT, NULL},
 	{"$comment", BOTH, ER_JS_V_CORE, TEXT, NULL},
 	{"$defs", D20, ER_JS_V_CORE, SCHEMA_MAP, NULL},
@@ -194,7 +154,7 @@ er_js_scan(ErJsSchema *schema)
 		er_js_walk(&members, node->source.u.box);
 		while (er_js_next_pair(&members, &name, &len, &v))
 		{
-			const Keyword *kw = find_keyword(name, len, node->resource->draft);
+			const ErJsKeyword *kw = find_keyword(name, len, node->resource->draft);
 			ErJsWalk	inner;
 			const char *key;
 			uint32		keylen;
@@ -219,7 +179,7 @@ er_js_scan(ErJsSchema *schema)
 	}
 }
 
-static const Keyword *
+static const ErJsKeyword *
 find_keyword(const char *name, uint32 len, ErJsDraft draft)
 {
 	int			low = 0,
@@ -248,7 +208,7 @@ find_keyword(const char *name, uint32 len, ErJsDraft draft)
 }
 
 static void
-add_child(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v,
+add_child(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v,
 		  const char *key, uint32 len, int64 index)
 {
 	StringInfoData tail;
@@ -292,13 +252,13 @@ compile_node(ErJsSchema *schema, ErJsNode *node)
 	er_js_walk(&members, node->source.u.box);
 	while (er_js_next_pair(&members, &name, &len, &v))
 	{
-		const Keyword *kw = find_keyword(name, len, draft);
+		const ErJsKeyword *kw = find_keyword(name, len, draft);
 
 		if (kw == NULL || (kw->vocabulary & node->resource->vocabularies) == 0)
 			continue;
 		if (only_ref && strcmp(kw->name, "$ref") != 0)
 			continue;
-		check_shape(node, kw, &v);
+		er_js_check_shape(node, kw, &v);
 		if (kw->compile != NULL)
 			kw->compile(schema, node, kw, &v);
 	}
@@ -306,136 +266,6 @@ compile_node(ErJsSchema *schema, ErJsNode *node)
 		node->accepts = (node->types != 0 ? node->types : JS_ANY) &
 			~((node->number ? JS_NUMBER : 0) | (node->string ? JS_STRING : 0) |
 			  (node->array ? JS_ARRAY : 0) | (node->object ? JS_OBJECT : 0));
-}
-
-/* ---- errors and shapes ---- */
-
-/* A keyword has a value it cannot have. keyword may be a path below the node, such as "type/1". */
-void
-er_js_schema_error(ErJsNode *node, const char *keyword, const ErJsValue *got, int sqlstate, const char *allowed)
-{
-	ereport(ERROR,
-			(errcode(sqlstate),
-			 errmsg("invalid schema at %s/%s: %s", er_js_node_path(node), keyword, er_js_describe(got)),
-			 errdetail("Allowed is %s.", allowed)));
-}
-
-static void
-bad_value(ErJsNode *node, const Keyword *kw, const ErJsValue *got, const char *allowed)
-{
-	er_js_schema_error(node, kw->name, got, ERRCODE_INVALID_PARAMETER_VALUE, allowed);
-}
-
-static char *
-keyword_index(const Keyword *kw, uint32 index)
-{
-	return psprintf("%s/%u", kw->name, index);
-}
-
-static char *
-keyword_member(const Keyword *kw, const char *key, uint32 len)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, kw->name);
-	er_js_append_token(&buf, key, len);
-	return buf.data;
-}
-
-static inline bool
-is_schema(const ErJsValue *v)
-{
-	return v->kind == JS_OBJECT || v->kind == JS_BOOL;
-}
-
-static int
-compare_zero(Numeric num)
-{
-	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(num), NumericGetDatum(int64_to_numeric(0))));
-}
-
-static void
-check_list(ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	ErJsWalk	w;
-	ErJsValue	child;
-
-	if (v->kind != JS_ARRAY || (JsonContainerSize(v->u.box) == 0 && kw->shape == SCHEMA_LIST))
-		bad_value(node, kw, v, "an array of at least one schema");
-	er_js_walk(&w, v->u.box);
-	while (er_js_next_element(&w, &child))
-		if (!is_schema(&child))
-			er_js_schema_error(node, keyword_index(kw, w.next - 1), &child, ERRCODE_INVALID_PARAMETER_VALUE,
-							   "a schema: an object, true or false");
-}
-
-static void
-check_map(ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	ErJsWalk	w;
-	ErJsValue	child;
-	const char *key;
-	uint32		len;
-
-	if (v->kind != JS_OBJECT)
-		bad_value(node, kw, v, "an object of schemas");
-	er_js_walk(&w, v->u.box);
-	while (er_js_next_pair(&w, &key, &len, &child))
-		if (!is_schema(&child) && !(kw->shape == DEPENDENCIES && child.kind == JS_ARRAY))
-			er_js_schema_error(node, keyword_member(kw, key, len), &child, ERRCODE_INVALID_PARAMETER_VALUE,
-							   "a schema: an object, true or false");
-}
-
-static void
-check_shape(ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	switch (kw->shape)
-	{
-		case SCHEMA:
-			if (!is_schema(v))
-				bad_value(node, kw, v, "a schema: an object, true or false");
-			break;
-		case SCHEMA_OR_LIST:
-			if (v->kind == JS_ARRAY)
-				check_list(node, kw, v);
-			else if (!is_schema(v))
-				bad_value(node, kw, v, "a schema or an array of schemas");
-			break;
-		case SCHEMA_LIST:
-			check_list(node, kw, v);
-			break;
-		case SCHEMA_MAP:
-		case DEPENDENCIES:
-			check_map(node, kw, v);
-			break;
-		case TEXT:
-			if (v->kind != JS_STRING)
-				bad_value(node, kw, v, "a string");
-			break;
-		case FLAG:
-			if (v->kind != JS_BOOL)
-				bad_value(node, kw, v, "true or false");
-			break;
-		case LIST:
-			if (v->kind != JS_ARRAY)
-				bad_value(node, kw, v, "an array");
-			break;
-		case MAP:
-			if (v->kind != JS_OBJECT)
-				bad_value(node, kw, v, "an object");
-			break;
-		case NUMBER:
-			if (v->kind != JS_NUMBER)
-				bad_value(node, kw, v, "a number");
-			break;
-		case COUNT:
-			if (v->kind != JS_NUMBER || !er_js_is_integer(v->u.num) || compare_zero(v->u.num) < 0)
-				bad_value(node, kw, v, "a non-negative integer");
-			break;
-		case ANY:
-			break;
-	}
 }
 
 /* ---- groups of checks, made when the first of them is met ---- */
@@ -493,7 +323,7 @@ number_checks(ErJsNode *node)
 
 /* Where the node keeps what the keyword says. */
 static void *
-place_of(ErJsNode *node, const Keyword *kw)
+place_of(ErJsNode *node, const ErJsKeyword *kw)
 {
 	void	   *checks = kw->checks == NUMBER_CHECKS ? (void *) number_checks(node) :
 		kw->checks == STRING_CHECKS ? (void *) string_checks(node) :
@@ -532,13 +362,13 @@ child_nodes(ErJsSchema *schema, const ErJsValue *v, ErJsNodes *nodes)
 /* ---- keywords ---- */
 
 static void
-compile_ref(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_ref(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	applicators(node)->ref = er_js_resolve(schema, node, kw->name, v, NULL, NULL);
 }
 
 static void
-compile_dynamic_ref(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_dynamic_ref(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsApplicators *apply = applicators(node);
 
@@ -548,27 +378,27 @@ compile_dynamic_ref(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const
 }
 
 static void
-compile_list(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_list(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	child_nodes(schema, v, place_of(node, kw));
 }
 
 /* Keywords that hold one schema and need nothing else. */
 static void
-compile_single(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_single(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	*(ErJsNode **) place_of(node, kw) = child_node(schema, v);
 }
 
 static void
-compile_const(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_const(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	node->constant = palloc(sizeof(ErJsValue));
 	*node->constant = *v;
 }
 
 static void
-compile_count(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_count(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	int64		n;
 
@@ -601,7 +431,7 @@ name_list(ErJsNode *node, const char *path, const ErJsValue *v, uint32 *count)
 
 /* dependentRequired, dependentSchemas and the older dependencies, which is both */
 static void
-compile_dependencies(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_dependencies(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsObjectChecks *object = object_checks(node);
 	ErJsWalk	w;
@@ -623,16 +453,16 @@ compile_dependencies(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, cons
 		d->keyword = kw->name;
 		d->name = key;
 		d->len = len;
-		if (is_schema(&child) && kw->shape != MAP)
+		if (er_js_is_schema(&child) && kw->shape != MAP)
 			d->node = child_node(schema, &child);
 		else
-			d->required = name_list(node, keyword_member(kw, key, len), &child, &d->nrequired);
+			d->required = name_list(node, er_js_keyword_member(kw, key, len), &child, &d->nrequired);
 		object->ndependencies++;
 	}
 }
 
 static void
-compile_enum(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_enum(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsWalk	w;
 
@@ -645,7 +475,7 @@ compile_enum(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsVa
 }
 
 static void
-compile_format(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_format(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsStringChecks *string = string_checks(node);
 
@@ -655,7 +485,7 @@ compile_format(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJs
 
 /* prefixItems and items of 2020-12; items and additionalItems of draft-07 */
 static void
-compile_items(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_items(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsArrayChecks *array = array_checks(node);
 	ErJsValue	items;
@@ -671,14 +501,14 @@ compile_items(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsV
 }
 
 static void
-compile_number(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_number(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsNumber *number = place_of(node, kw);
 
 	number->num = v->u.num;
 	number->small = er_js_small_integer(v->u.num, &number->integer);
-	if (number == &node->number->multiple_of && compare_zero(v->u.num) <= 0)
-		bad_value(node, kw, v, "a number greater than 0");
+	if (number == &node->number->multiple_of && er_js_compare_zero(v->u.num) <= 0)
+		er_js_bad_value(node, kw, v, "a number greater than 0");
 }
 
 /* A pattern, or an error that names it: what cannot be expressed never passes silently. */
@@ -704,13 +534,13 @@ make_pattern(ErJsSchema *schema, ErJsNode *node, const char *path, const char *s
 }
 
 static void
-compile_pattern(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_pattern(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	string_checks(node)->pattern = make_pattern(schema, node, kw->name, v->u.str, v->len);
 }
 
 static void
-compile_pattern_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_pattern_properties(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsObjectChecks *object = object_checks(node);
 	ErJsWalk	w;
@@ -726,7 +556,7 @@ compile_pattern_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw
 		ErJsPatternProperty *p = &object->patterns[w.next - 1];
 
 		CHECK_FOR_INTERRUPTS();
-		p->pattern = make_pattern(schema, node, keyword_member(kw, key, len), key, len);
+		p->pattern = make_pattern(schema, node, er_js_keyword_member(kw, key, len), key, len);
 		p->node = child_node(schema, &child);
 	}
 }
@@ -742,7 +572,7 @@ compare_properties(const void *a, const void *b)
 
 /* properties and required become one list, sorted as jsonb sorts keys; whichever comes first builds it. */
 static void
-compile_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_properties(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsObjectChecks *object = object_checks(node);
 	ErJsValue	properties = {0},
@@ -771,8 +601,8 @@ compile_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const 
 		er_js_walk(&w, properties.u.box);
 		for (; er_js_next_pair(&w, &p->name, &p->len, &child); p++)
 		{
-			if (!is_schema(&child))
-				er_js_schema_error(node, keyword_member(find_keyword("properties", 10, node->resource->draft),
+			if (!er_js_is_schema(&child))
+				er_js_schema_error(node, er_js_keyword_member(find_keyword("properties", 10, node->resource->draft),
 														p->name, p->len),
 								   &child, ERRCODE_INVALID_PARAMETER_VALUE, "a schema: an object, true or false");
 			p->node = child_node(schema, &child);
@@ -795,7 +625,7 @@ compile_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const 
 }
 
 static void
-compile_type(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_type(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	static const char allowed[] =
 	"one of null, boolean, number, integer, string, array, object, or an array of several of them";
@@ -811,7 +641,7 @@ compile_type(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsVa
 	ErJsValue	one = *v;
 
 	if (count == 0)
-		bad_value(node, kw, v, allowed);
+		er_js_bad_value(node, kw, v, allowed);
 	for (uint32 i = 0; i < count; i++)
 	{
 		int			bits = 0;
@@ -822,14 +652,14 @@ compile_type(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsVa
 			if (strlen(types[t].name) == one.len && memcmp(types[t].name, one.u.str, one.len) == 0)
 				bits = types[t].bits;
 		if (bits == 0 || (node->types & bits))
-			er_js_schema_error(node, v->kind == JS_ARRAY ? keyword_index(kw, i) : kw->name, &one,
+			er_js_schema_error(node, v->kind == JS_ARRAY ? er_js_keyword_index(kw, i) : kw->name, &one,
 							   ERRCODE_INVALID_PARAMETER_VALUE, bits == 0 ? allowed : "each type once");
 		node->types |= bits;
 	}
 }
 
 static void
-compile_unique(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_unique(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	array_checks(node)->unique = v->boolean;
 }
