@@ -47,7 +47,7 @@ CREATE TABLE execreport.event_horizons (
 COMMENT ON TABLE execreport.event_horizons IS
 'The last event of each tenant that retention has removed; everything up to it is gone.';
 
-CALL execreport._hold('execreport.event_epochs', 'everyone', 'true');
+CALL execreport._hold('execreport.event_epochs', 'everyone');
 CALL execreport._hold('execreport.events', condition => 'tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0');
 CALL execreport._hold('execreport.event_horizons', condition => 'tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0');
 SELECT pg_catalog.pg_extension_config_dump('execreport._event_seq', '');

@@ -42,8 +42,8 @@ COMMENT ON FUNCTION execreport._installed_version() IS
 -- What every table of ours gets: row security, its rows in dumps, and lz4 where the server has it (five times cheaper to
 -- write than pglz and three times to read) for jsonb and whatever else is large. Only for this script, whose last part
 -- drops it.
-CREATE PROCEDURE execreport._hold(held regclass, policy name DEFAULT 'own_tenant',
-    condition text DEFAULT 'tenant_id = (SELECT execreport.current_tenant())', dumped text DEFAULT '', large name[] DEFAULT '{}')
+CREATE PROCEDURE execreport._hold(held regclass, policy name DEFAULT 'own_tenant', condition text DEFAULT NULL,
+    dumped text DEFAULT '', large name[] DEFAULT '{}')
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     compressed constant text := (
@@ -52,7 +52,10 @@ DECLARE
          WHERE a.attrelid = held AND a.attnum > 0 AND (a.atttypid = 'jsonb'::regtype OR a.attname = ANY (large)));
 BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', held) || coalesce(', ' || compressed, '');
-    EXECUTE format('CREATE POLICY %I ON %s USING (%s)', policy, held, condition);
+    EXECUTE format('CREATE POLICY %I ON %s USING (%s)', policy, held, coalesce(condition, CASE policy
+        WHEN 'own_tenant' THEN 'tenant_id = (SELECT execreport.current_tenant())'
+        WHEN 'superusers' THEN '(SELECT execreport._caller_is_superuser())'
+        WHEN 'everyone' THEN 'true' END));
     PERFORM pg_extension_config_dump(held, dumped);
 END
 $$;
