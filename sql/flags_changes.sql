@@ -42,7 +42,7 @@ SELECT pg_catalog.pg_extension_config_dump('execreport.flag_changes', '');
 CREATE FUNCTION execreport._approval_required() RETURNS boolean
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT coalesce(pg_catalog.current_setting('execreport.require_approval', true)::boolean, false);
+    SELECT execreport._setting('require_approval')::boolean;
 END;
 COMMENT ON FUNCTION execreport._approval_required() IS
 'Do changes of flags for every tenant need the approval of another person?';

@@ -412,7 +412,7 @@ BEGIN
     DELETE FROM execreport.report_submissions AS s
      USING (SELECT o.tenant_id, o.submission_id
               FROM execreport.report_submissions AS o
-             WHERE o.created_at < _expire_submissions.now - execreport._setting('submission_retention') * interval '1 s'
+             WHERE o.created_at < _expire_submissions.now - execreport._setting('submission_retention')::integer * interval '1 s'
                AND NOT EXISTS (SELECT FROM execreport.report_data_collections AS c
                                 WHERE c.tenant_id = o.tenant_id AND c.collection_id = o.collection_id
                                   AND c.status IN ('pending', 'in_progress'))

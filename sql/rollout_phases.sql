@@ -290,7 +290,7 @@ BEGIN
       FROM execreport.rollout_stages AS s WHERE s.rollout = r.rollout AND s.stage = r.stage;
     IF now < until THEN
         kind := 'minimum_hold'; what := format('its stage lasts until %s', until); advice := 'Watch it in execreport.rollout_status() until then.';
-    ELSIF until > r.watched_since AND current_setting('execreport.rollout_require_verdict')::boolean THEN
+    ELSIF until > r.watched_since AND execreport._setting('rollout_require_verdict')::boolean THEN
         SELECT v.kind, v.what INTO kind, what FROM execreport._verdict_obstacle(r, now) AS v;
         advice := CASE kind WHEN 'breach' THEN 'execreport.check_rollback_conditions() has the figures; abort() or hold() stops it.'
                             WHEN 'verdict' THEN 'A guard needs enough reports in its window: wait, or see execreport.guard_verdicts.' END;
@@ -523,7 +523,7 @@ DECLARE
     r execreport.rollouts;
     obstacle record;
     state text; message text;
-    longest interval := current_setting('execreport.rollout_max_hold')::interval;
+    longest interval := execreport._setting('rollout_max_hold')::integer * interval '1 min';
     steps integer := 0;
 BEGIN
     PERFORM execreport._check_now(_advance_due_rollouts.now);

@@ -111,7 +111,7 @@ BEGIN
             AND k.tenant_id = (SELECT min(l.tenant_id) FROM execreport.kill_switches AS l WHERE l.flag = f.key AND l.tenant_id IN (0, asked))
       LEFT JOIN execreport.flag_overrides AS o ON o.tenant_id = asked AND o.user_id = '' AND o.flag = f.key
       LEFT JOIN LATERAL (SELECT btrim(split_part(s, '=', 2)) AS value
-                           FROM regexp_split_to_table(current_setting('execreport.feature_flags', true), ',') AS s
+                           FROM regexp_split_to_table(execreport._setting('feature_flags'), ',') AS s
                           WHERE btrim(split_part(s, '=', 1)) = f.key LIMIT 1) AS s ON true
       CROSS JOIN LATERAL (SELECT v.metadata AS said
                             FROM execreport.evaluate_flag(f.key, 'false', jsonb_build_object('tenantId', asked)) AS v) AS e

@@ -369,7 +369,7 @@ Example: SELECT execreport.retry_generation(id) FROM execreport.scenario_generat
 CREATE FUNCTION execreport._compact_generations(now timestamptz DEFAULT now(), dry_run boolean DEFAULT false) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    before     timestamptz := _compact_generations.now - make_interval(days => current_setting('execreport.chunk_retention_days')::integer);
+    before     timestamptz := _compact_generations.now - make_interval(days => execreport._setting('chunk_retention_days')::integer);
     generation record;
     assembled  record;
     compacted  integer := 0;
