@@ -57,6 +57,12 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION execreport._second(at timestamptz) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.date_trunc('second', at + interval '999999 us')::pg_catalog.text;
+COMMENT ON FUNCTION execreport._second(timestamptz) IS
+'An instant as sentences name it: to the second, rounded up, so that what lasts until then is over.';
+
 CREATE FUNCTION execreport._check_now(now timestamptz) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -76,7 +82,7 @@ BEGIN
     IF schedule_flag_change.at IS NULL OR NOT isfinite(schedule_flag_change.at)
        OR schedule_flag_change.at <= schedule_flag_change.now THEN
         RAISE EXCEPTION 'at is %', coalesce(schedule_flag_change.at::text, 'null')
-            USING ERRCODE = '22023', DETAIL = format('A change is scheduled for an instant after %s.', schedule_flag_change.now),
+            USING ERRCODE = '22023', DETAIL = format('A change is scheduled for an instant after %s.', execreport._second(schedule_flag_change.now)),
                   HINT = 'Make it with execreport.define_flag() or a function of the rollout when it shall count at once.';
     END IF;
     RETURN execreport._add_flag_change(schedule_flag_change.key, schedule_flag_change.change, schedule_flag_change.at,

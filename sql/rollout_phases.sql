@@ -281,7 +281,7 @@ BEGIN
 
     SELECT f, execreport._cooldown_until(f) INTO key, until FROM unnest(r.flags) AS f ORDER BY 2 DESC NULLS LAST, 1 LIMIT 1;
     IF until > now THEN
-        kind := 'cooldown'; what := format('%s cools down until %s', key, until);
+        kind := 'cooldown'; what := format('%s cools down until %s', key, execreport._second(until));
         advice := 'It was rolled back a short while ago: wait until then.';
         RETURN;
     END IF;
@@ -289,7 +289,7 @@ BEGIN
     SELECT r.watched_since + s.minimum_hold INTO until
       FROM execreport.rollout_stages AS s WHERE s.rollout = r.rollout AND s.stage = r.stage;
     IF now < until THEN
-        kind := 'minimum_hold'; what := format('its stage lasts until %s', until); advice := 'Watch it in execreport.rollout_status() until then.';
+        kind := 'minimum_hold'; what := format('its stage lasts until %s', execreport._second(until)); advice := 'Watch it in execreport.rollout_status() until then.';
     ELSIF until > r.watched_since AND execreport._setting('rollout_require_verdict')::boolean THEN
         SELECT v.kind, v.what INTO kind, what FROM execreport._verdict_obstacle(r, now) AS v;
         advice := CASE kind WHEN 'breach' THEN 'execreport.check_rollback_conditions() has the figures; abort() or hold() stops it.'
@@ -320,7 +320,7 @@ BEGIN
              ORDER BY j.tenant_id, j.guard, j.window_start DESC) AS v
      WHERE v.verdict = 'breach' ORDER BY v.window_start DESC, v.guard LIMIT 1;
     IF FOUND THEN
-        kind := 'breach'; what := format('guard %s saw a breach in the window of %s', breach.guard, breach.window_start);
+        kind := 'breach'; what := format('guard %s saw a breach in the window of %s', breach.guard, execreport._second(breach.window_start));
         RETURN;
     END IF;
     SELECT count(*) INTO good
@@ -328,7 +328,7 @@ BEGIN
      WHERE j.window_start >= r.watched_since AND j.window_start <= _verdict_obstacle.now AND j.verdict = 'ok'
        AND g.kind IN ('error_rate', 'performance');
     IF judges > 0 AND good = 0 THEN
-        kind := 'verdict'; what := format('no guard has said ok since %s', r.watched_since);
+        kind := 'verdict'; what := format('no guard has said ok since %s', execreport._second(r.watched_since));
     END IF;
 END
 $$;
@@ -386,7 +386,7 @@ BEGIN
                 (SELECT format(', reaches %s (%s tenants)', execreport._rollout_reach(f.users, f.percentage, f.max_size),
                                execreport._rollout_tenants_text(f.group_id, f.percentage, f.max_size))
                    FROM execreport.flag_rollouts AS f WHERE f.flag = r.flags[1]),
-                CASE WHEN r.status = 'running' THEN (SELECT format('; next %s, not before %s', n.phase, r.watched_since + s.minimum_hold)
+                CASE WHEN r.status = 'running' THEN (SELECT format('; next %s, not before %s', n.phase, execreport._second(r.watched_since + s.minimum_hold))
                    FROM execreport.rollout_stages AS n WHERE n.rollout = r.rollout AND n.stage = r.stage + 1) END)
               FROM execreport.rollout_stages AS s WHERE s.rollout = r.rollout AND s.stage = r.stage);
 END
@@ -565,7 +565,7 @@ DECLARE
         ELSE r.watched_since + (SELECT s.minimum_hold FROM execreport.rollout_stages AS s WHERE s.rollout = r.rollout AND s.stage = r.stage) END;
 BEGIN
     IF longest > interval '0' AND _tell_long_hold.now - since > longest THEN
-        PERFORM execreport._notify(0, '#engineering', format('rollout %s has been waiting since %s: %s', r.rollout, since, what), 'warning',
+        PERFORM execreport._notify(0, '#engineering', format('rollout %s has been waiting since %s: %s', r.rollout, execreport._second(since), what), 'warning',
             jsonb_build_object('rollout', r.rollout, 'flags', r.flags, 'stage', r.stage, 'since', since),
             format('rollout_hold:%s:%s', r.rollout, extract(epoch FROM since)));
     END IF;

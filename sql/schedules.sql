@@ -134,7 +134,7 @@ BEGIN
         RAISE EXCEPTION 'parameters is %', coalesce(jsonb_typeof(create_schedule.parameters), 'null')
             USING ERRCODE = '22023', DETAIL = 'Parameters are a JSON object, {} when there are none.';
     ELSIF first_run IS NULL THEN
-        RAISE EXCEPTION 'the schedule has no run after %', create_schedule.now
+        RAISE EXCEPTION 'the schedule has no run after %', execreport._second(create_schedule.now)
             USING ERRCODE = '22023', DETAIL = 'Its end or its only day lies in the past, or its day never comes.',
                   HINT = 'See execreport.preview_runs(config, after, count).';
     ELSIF NOT EXISTS (SELECT FROM execreport.workflows AS w
@@ -436,7 +436,7 @@ DECLARE
 BEGIN
     IF pause_schedule.now IS NULL OR pause_schedule.until <= pause_schedule.now OR NOT isfinite(pause_schedule.until) THEN
         RAISE EXCEPTION 'until % is not later than now', coalesce(pause_schedule.until::text, 'null')
-            USING ERRCODE = '22023', DETAIL = format('Now is %s.', coalesce(pause_schedule.now::text, 'null')),
+            USING ERRCODE = '22023', DETAIL = format('Now is %s.', coalesce(execreport._second(pause_schedule.now), 'null')),
                   HINT = 'Give a later instant, or none to pause until resume_schedule() is called.';
     END IF;
     IF s.status = 'ended' THEN
@@ -559,9 +559,9 @@ BEGIN
                   HINT = CASE s.status WHEN 'ended' THEN 'Create a new schedule.' ELSE 'Use execreport.end_schedule() to end it.' END;
     ELSIF s.status = 'active' AND s.next_run_at <= change_schedule.now THEN
         RAISE EXCEPTION 'schedule % has runs that are due', change_schedule.schedule_id
-            USING ERRCODE = '55000', DETAIL = format('The next one was due at %s.', s.next_run_at),
+            USING ERRCODE = '55000', DETAIL = format('The next one was due at %s.', execreport._second(s.next_run_at)),
                   HINT = CASE WHEN s.next_run_at + delay <= change_schedule.now THEN 'Call execreport.run_due_schedules() first.'
-                              ELSE format('Its jitter delays it; call execreport.run_due_schedules() first, from %s on.', s.next_run_at + delay) END;
+                              ELSE format('Its jitter delays it; call execreport.run_due_schedules() first, from %s on.', execreport._second(s.next_run_at + delay)) END;
     END IF;
     UPDATE execreport._schedules AS stored
        SET schedule_config = change_schedule.schedule_config, scheduled_through = greatest(change_schedule.now, stored.scheduled_through),
