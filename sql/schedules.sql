@@ -1,8 +1,9 @@
 -- schedules: workflows that run by the calendar, and the record of every run that was made, missed or skipped.
 --
 -- run_due_schedules(now) makes the runs; any number of sessions may call it at once. Invariant: whoever reads or changes
--- what belongs to a schedule, its runs included, first locks the schedule's row. scheduled_through is the instant up to
--- which every occurrence of the rule has its row in schedule_runs, so none is lost and none is made twice, and a clock
+-- what belongs to a schedule, its runs included, first locks the schedule's row; retention alone does not, for what it takes
+-- nobody asks for any more. scheduled_through is the instant up to which every occurrence of the rule has, or had, its row in
+-- schedule_runs, so none is lost and none is made twice, and a clock
 -- that jumps back makes nothing.
 
 CREATE TABLE execreport._schedules (
@@ -62,11 +63,12 @@ CREATE TABLE execreport.schedule_runs (
 );
 CREATE INDEX schedule_runs_open_idx ON execreport.schedule_runs (tenant_id, schedule_id, scheduled_at)
     WHERE status IN ('pending', 'running');
+CREATE INDEX schedule_runs_over_idx ON execreport.schedule_runs (created_at) WHERE status NOT IN ('pending', 'running');
 COMMENT ON TABLE execreport.schedule_runs IS
 'One row for every occurrence of a schedule and every manual run. status: running (whoever called run_due_schedules() has
 it to do), pending (waits for an earlier run to end), completed, failed, cancelled (another run took its place), skipped
 (an earlier run was not over), missed (not made in time). reason: why, for the last three, and "caught up" for a late run.
-Written by the functions of the schedules.';
+Kept for execreport.schedule_run_retention after it is over. Written by the functions of the schedules.';
 
 CREATE VIEW execreport.workflow_schedules WITH (security_barrier) AS
 SELECT s.tenant_id, s.schedule_id, s.workflow_id, s.schedule_config, s.parameters, s.catchup, s.catchup_window, s.max_catchup,
