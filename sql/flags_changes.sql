@@ -78,7 +78,7 @@ CREATE FUNCTION execreport.schedule_flag_change(key text, change jsonb, at times
 RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(schedule_flag_change.now);
+    PERFORM execreport._require_operator(), execreport._check_now(schedule_flag_change.now), execreport._check_reason(schedule_flag_change.reason);
     IF schedule_flag_change.at IS NULL OR NOT isfinite(schedule_flag_change.at)
        OR schedule_flag_change.at <= schedule_flag_change.now THEN
         RAISE EXCEPTION 'at is %', coalesce(schedule_flag_change.at::text, 'null')
@@ -103,7 +103,7 @@ CREATE FUNCTION execreport.request_flag_change(key text, change jsonb, reason te
 RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(request_flag_change.now);
+    PERFORM execreport._require_operator(), execreport._check_now(request_flag_change.now), execreport._check_reason(request_flag_change.reason);
     RETURN execreport._add_flag_change(request_flag_change.key, request_flag_change.change, NULL,
         request_flag_change.reason, true, request_flag_change.now);
 END
@@ -361,7 +361,7 @@ DECLARE
     c execreport.flag_changes := execreport._locked_flag_change(approve_flag_change.change_id);
     outcome text := CASE WHEN c.apply_at > approve_flag_change.now THEN 'scheduled' ELSE 'applied' END;
 BEGIN
-    PERFORM execreport._check_now(approve_flag_change.now);
+    PERFORM execreport._check_now(approve_flag_change.now), execreport._check_reason(approve_flag_change.reason);
     IF c.status <> 'requested' THEN
         RAISE EXCEPTION 'change % waits for no approval', c.change_id
             USING ERRCODE = '55000', DETAIL = format('It is %s.', c.status), HINT = 'See execreport.flag_changes.';
@@ -395,6 +395,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     c execreport.flag_changes := execreport._locked_flag_change(reject_flag_change.change_id);
 BEGIN
+    PERFORM execreport._check_now(reject_flag_change.now), execreport._check_reason(reject_flag_change.reason);
     IF c.status NOT IN ('requested', 'rejected') THEN
         RAISE EXCEPTION 'change % waits for no approval', c.change_id
             USING ERRCODE = '55000', DETAIL = format('It is %s.', c.status),
@@ -416,6 +417,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     c execreport.flag_changes := execreport._locked_flag_change(cancel_flag_change.change_id);
 BEGIN
+    PERFORM execreport._check_now(cancel_flag_change.now), execreport._check_reason(cancel_flag_change.reason);
     IF c.status NOT IN ('requested', 'scheduled', 'cancelled') THEN
         RAISE EXCEPTION 'change % does not wait any more', c.change_id
             USING ERRCODE = '55000', DETAIL = format('It is %s.', c.status),

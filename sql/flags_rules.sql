@@ -530,7 +530,7 @@ DECLARE
     current execreport.flag_definitions;
     users text;
 BEGIN
-    PERFORM execreport._require_flag_definer();
+    PERFORM execreport._require_flag_definer(), execreport._check_reason(_archive_flag.reason);
     LOCK TABLE execreport.flag_definitions IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO current FROM execreport.flag_definitions AS d WHERE d.key = _archive_flag.key;
     IF current.archived_at IS NULL THEN

@@ -136,6 +136,7 @@ BEGIN
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser defines guards' USING ERRCODE = '42501', DETAIL = 'Guards watch every tenant.';
     END IF;
+    PERFORM execreport._check_reason(define_guard.reason);
     LOCK TABLE execreport._guards IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO previous FROM execreport.guards AS g WHERE g.guard = define_guard.guard;
     IF FOUND AND given ->> 'kind' <> previous.kind THEN
@@ -198,6 +199,7 @@ BEGIN
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser drops guards' USING ERRCODE = '42501', DETAIL = 'Guards watch every tenant.';
     END IF;
+    PERFORM execreport._check_reason(drop_guard.reason);
     DELETE FROM execreport._guards AS g WHERE g.guard = drop_guard.guard RETURNING * INTO previous;
     IF NOT FOUND THEN
         RETURN false;

@@ -248,18 +248,6 @@ $$;
 COMMENT ON FUNCTION execreport._target_flags(text) IS
 'The flags of a target of emergency_rollback().';
 
-CREATE FUNCTION execreport._check_reason(reason text, purpose text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF coalesce(btrim(reason), '') = '' THEN
-        RAISE EXCEPTION 'reason is %', CASE WHEN reason IS NULL THEN 'null' ELSE 'empty' END
-            USING ERRCODE = CASE WHEN reason IS NULL THEN '22004' ELSE '22023' END, HINT = purpose;
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION execreport._check_reason(text, text) IS
-'An error unless there is a reason.';
-
 CREATE FUNCTION execreport._scope_tenants(scope integer[]) RETURNS integer[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

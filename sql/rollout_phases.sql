@@ -7,7 +7,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     plan jsonb := jsonb_strip_nulls(jsonb_build_object('users', users, 'flags', flags, 'stages', stages, 'automatic', automatic));
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(start_rollout.now);
+    PERFORM execreport._require_operator(), execreport._check_now(start_rollout.now), execreport._check_reason(start_rollout.reason);
     IF execreport._approval_required() THEN
         RETURN format('%s: waits for approval: change %s', start_rollout.rollout, execreport._add_flag_change(start_rollout.rollout,
             jsonb_build_object('start', plan), NULL, start_rollout.reason, true, start_rollout.now));
@@ -193,7 +193,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     r execreport.rollouts;
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(advance_rollout.now);
+    PERFORM execreport._require_operator(), execreport._check_now(advance_rollout.now), execreport._check_reason(advance_rollout.reason);
     IF execreport._approval_required() THEN
         r := execreport._locked_rollout(advance_rollout.rollout);
         PERFORM execreport._refuse_advance(r, advance_rollout.now);
@@ -399,7 +399,7 @@ COMMENT ON FUNCTION execreport._rollout_sentence(execreport.rollouts) IS
 CREATE FUNCTION execreport.hold(rollout text DEFAULT 'reports', reason text DEFAULT NULL, now timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(hold.now);
+    PERFORM execreport._require_operator(), execreport._check_now(hold.now), execreport._check_reason(hold.reason);
     RETURN execreport._hold_rollout(execreport._locked_rollout(hold.rollout), hold.reason, hold.now);
 END
 $$;
@@ -436,7 +436,7 @@ DECLARE
     r execreport.rollouts;
     before execreport.rollouts;
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(continue_rollout.now);
+    PERFORM execreport._require_operator(), execreport._check_now(continue_rollout.now), execreport._check_reason(continue_rollout.reason);
     r := execreport._locked_rollout(continue_rollout.rollout);
     before := r;
     IF r.status = 'running' THEN
@@ -472,7 +472,7 @@ DECLARE
     previous jsonb;
     taken text[] := '{}';
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(abort.now);
+    PERFORM execreport._require_operator(), execreport._check_now(abort.now), execreport._check_reason(abort.reason);
     IF EXISTS (SELECT FROM execreport._find_rollout(abort.rollout) AS x WHERE x.rollout IS NOT NULL) THEN
         r := execreport._locked_rollout(abort.rollout);
         before := r;

@@ -436,6 +436,7 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     s execreport._schedules := execreport._locked_schedule(tenant, pause_schedule.schedule_id);
 BEGIN
+    PERFORM execreport._check_reason(pause_schedule.reason);
     IF pause_schedule.now IS NULL OR pause_schedule.until <= pause_schedule.now OR NOT isfinite(pause_schedule.until) THEN
         RAISE EXCEPTION 'until % is not later than now', coalesce(pause_schedule.until::text, 'null')
             USING ERRCODE = '22023', DETAIL = format('Now is %s.', coalesce(execreport._second(pause_schedule.now), 'null')),
@@ -525,6 +526,7 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     s execreport._schedules := execreport._locked_schedule(tenant, end_schedule.schedule_id);
 BEGIN
+    PERFORM execreport._check_reason(end_schedule.reason);
     IF s.status = 'ended' THEN
         RETURN false;
     END IF;
