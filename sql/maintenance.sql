@@ -282,7 +282,8 @@ END
 $$;
 COMMENT ON PROCEDURE execreport.tick(timestamptz) IS
 'Does everything that time asks for, step by step: health checks, guards, scheduled flag changes, rollout stages, schedules, leases
-that have run out, notifications and the daily digest, compaction, retention. now: the instant that counts as the present. The
+that have run out, notifications and the daily digest, compaction, retention. now: the instant that counts as the present, any that is not infinite: what falls due or expires until then
+does so at once, and for good. The
 worker calls it every execreport.naptime; a cron job may. Any number of sessions may call it at once: a step that another one
 is doing is left to it, with a NOTICE. A step that fails does not stop the others: it raises a WARNING, stands in tick_steps, and
 is notified once in #engineering until it has worked again. Each step commits by itself; not inside a transaction block.

@@ -238,7 +238,8 @@ COMMENT ON FUNCTION execreport.run_due_schedules(timestamptz) IS
 'Makes the runs that have fallen due in the current tenant and returns those that the caller has to do now (status running),
 in no particular order; report each with complete_schedule_run() or fail_schedule_run(). Occurrences that are not
 run are recorded in schedule_runs with the reason. Any number of sessions may call it at once: a schedule that another one
-works on is left to it, and no run is made twice. now: the instant that counts as the present. For editors.
+works on is left to it, and no run is made twice. now: the instant that counts as the present; all occurrences until then
+fall due, and what they leave behind stays. For editors.
 Errors: 42501 for others; 22023 when now is NULL or infinite.
 Example: SELECT run_id, schedule_id, scheduled_at FROM execreport.run_due_schedules();';
 
