@@ -25,7 +25,7 @@ BEGIN
             USING ERRCODE = 'P0002', HINT = 'SELECT id, status FROM execreport.scenario_generations lists them.';
     ELSIF NOT execreport._is_creator(result.created_by, result.created_role) AND NOT execreport._has_persona('operator') THEN
         RAISE EXCEPTION 'user "%" may not do this with a generation of somebody else', left(execreport.current_user_id(), 64)
-            USING ERRCODE = '42501', DETAIL = 'It takes its creator, or persona operator.';
+            USING ERRCODE = '42501', DETAIL = format('Generation %s takes its creator, or persona operator.', result.id);
     END IF;
     RETURN result;
 END
