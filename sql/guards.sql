@@ -292,6 +292,12 @@ together only by tenants that have too few samples of their own, when at least e
 CREATE FUNCTION execreport._flag_groups(flags text[], since timestamptz) RETURNS TABLE (tenant_id integer, has boolean)
 LANGUAGE sql STABLE ROWS 100
 BEGIN ATOMIC
+    WITH teams AS MATERIALIZED (
+        SELECT f.flag, EXISTS (SELECT FROM execreport.flag_rollouts AS r WHERE r.flag = f.flag AND r.users <> '{}')
+                       AND NOT EXISTS (SELECT FROM execreport.flag_definitions AS d
+                                        WHERE d.key = f.flag AND (jsonb_array_length(d.document -> 'rules') > 0 OR jsonb_array_length(d.document -> 'prerequisites') > 0)) AS by_team
+          FROM unnest(_flag_groups.flags) AS f (flag)
+    )
     SELECT t.tenant_id,
            CASE WHEN s.known < s.flags OR EXISTS (SELECT FROM execreport.flag_overrides AS o
                                                    WHERE o.tenant_id = t.tenant_id AND o.flag = ANY (_flag_groups.flags) AND o.changed_at > _flag_groups.since) THEN NULL
@@ -299,10 +305,12 @@ BEGIN ATOMIC
                 WHEN s.on_flags = 0 THEN false END
       FROM execreport.tenants AS t,
            LATERAL (SELECT count(*) AS flags, count(e.is_on) AS known, count(*) FILTER (WHERE e.is_on) AS on_flags
-                      FROM (SELECT execreport._tenant_flag(t.tenant_id, f.flag) AS is_on FROM unnest(_flag_groups.flags) AS f (flag)) AS e) AS s;
+                      -- a team has it wherever its users work, and that makes no tenant one that has it
+                      FROM (SELECT coalesce(execreport._tenant_flag(t.tenant_id, f.flag), CASE WHEN f.by_team THEN false END) AS is_on
+                              FROM teams AS f) AS e) AS s;
 END;
 COMMENT ON FUNCTION execreport._flag_groups(text[], timestamptz) IS
-'Has a tenant all of the flags, or none? NULL when it is neither: some of them, some of its users, or by an override newer than that.';
+'Has a tenant all of the flags, or none? NULL when it is neither: some of them, some of its users (but for the team of its rollout), or by an override newer than that.';
 
 CREATE FUNCTION execreport._flags_changed(flags text[], since timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

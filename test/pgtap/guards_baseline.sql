@@ -1,7 +1,7 @@
 -- Guards with a margin: who has a feature beside who has not. test/data/guard_oracle.py worked out the bounds, with 50 digits and by
 -- statsmodels.
 BEGIN;
-SELECT plan(37);
+SELECT plan(44);
 SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
 SELECT setseed(0.20261121);
 
@@ -77,6 +77,12 @@ SELECT is((SELECT v FROM pg_temp.judged('2041-04-01 10:05:30Z')), 'breach', 'the
 SELECT execreport.define_flag('newEngine', '{"rules": [{"constraints": [{"contextName": "userId", "operator": "IN", "values": ["ana"]}]}]}') IS NOT NULL;
 SELECT is((SELECT beside FROM pg_temp.judged('2041-04-01 10:05:30Z')), '{"samples": 0, "failures": 0}', 'tenants some of whose users have it are on neither side');
 SELECT execreport.define_flag('newEngine', '{}') IS NOT NULL;
+SAVEPOINT team;
+SELECT count(*) FROM execreport.enable_for_team('{ana}', '{newEngine}', '2041-03-01');
+SELECT results_eq($$ SELECT v, n, beside -> 'samples' FROM pg_temp.judged('2041-04-01 10:05:30Z') $$, $$ VALUES ('breach', 70::bigint, '2300'::jsonb) $$, 'a team has it wherever its users work: their tenants have not');
+SELECT execreport.define_flag('newEngine', '{"prerequisites": [{"flag": "ofSome"}]}') FROM execreport.define_flag('ofSome', '{"rules": [{"constraints": [{"contextName": "userId", "operator": "IN", "values": ["ana"]}]}]}');
+SELECT is((SELECT n + (beside -> 'samples')::bigint FROM pg_temp.judged('2041-04-01 10:05:30Z')), 0::bigint, 'unless more than a team depends on the user');
+ROLLBACK TO team;
 SAVEPOINT overridden;
 UPDATE execreport.flag_overrides SET changed_at = '2041-04-01 10:02Z' WHERE tenant_id = 581 AND flag = 'newEngine';
 SELECT is((SELECT n FROM pg_temp.judged('2041-04-01 10:05:30Z')), 40::bigint, 'neither is a tenant that got it within the window');
@@ -115,7 +121,34 @@ SELECT count(*) FROM execreport.run_guards('2041-04-01 10:10:30Z');
 SELECT results_eq($$ SELECT tenant_id, flag FROM execreport.kill_switches WHERE flag = 'newEngine' $$, $$ VALUES (0, 'newEngine' COLLATE "C") $$, 'it is off everywhere');
 SELECT is((SELECT verdict FROM execreport.run_guards('2041-04-01 10:20:30Z') WHERE guard = 'engine'), 'insufficient', 'and then there is nothing to compare');
 
--- 6. definitions
+-- 6. a rollout by itself, minute by minute, that only such a guard watches: 40 tenants, in all of which 1 of 10 reports fails
+SELECT execreport.resume('newEngine', 'next try', NULL, '2041-05-31');
+SELECT execreport.update_flags(t, '{"newEngine": null}') FROM generate_series(580, 581) AS t;
+SELECT count((execreport.create_tenant(t, NULL, (ARRAY['small', 'large'])[1 + t % 2])).tenant_id) FROM generate_series(58000, 58039) AS t;
+CREATE FUNCTION pg_temp.minutes(first timestamptz, many integer, bad integer) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    minute timestamptz;
+BEGIN
+    FOR n IN 0 .. many - 1 LOOP
+        minute := first + n * interval '1 minute';
+        PERFORM pg_temp.calls(t, 10 - b, b, minute)
+           FROM (SELECT t, CASE WHEN execreport._tenant_flag(t, 'newEngine') THEN bad ELSE 1 END AS b FROM generate_series(58000, 58039) AS t) AS w;
+        minute := minute + interval '1 minute';
+        PERFORM count(*) FROM execreport.run_guards(minute);
+        PERFORM execreport._advance_due_rollouts(minute);
+    END LOOP;
+    RETURN (SELECT phase || ' ' || status FROM execreport.rollouts AS r JOIN execreport.rollout_stages USING (rollout, stage) WHERE r.rollout = 'engine');
+END
+$$;
+SELECT execreport.start_rollout('engine', '{ana}', '{newEngine}', automatic => true, now => '2041-06-01 10:00Z');
+SELECT is(pg_temp.minutes('2041-06-01 10:00Z', 120, 1), '100percent completed', 'with the feature it is as without: it walks to its end');
+SELECT execreport.abort('engine'), execreport.start_rollout('engine', '{ana}', '{newEngine}', automatic => true, now => '2041-06-01 13:00Z');
+SELECT is(pg_temp.minutes('2041-06-01 13:00Z', 20, 1), 'small running', 'again');
+SELECT is(pg_temp.minutes('2041-06-01 13:20Z', 9, 4), 'small running', 'now 4 of 10 fail with it');
+SELECT is(pg_temp.minutes('2041-06-01 13:29Z', 6, 4), 'small held', 'after two windows it is off, and the rollout stops');
+SELECT results_eq($$ SELECT tenant_id, guard FROM execreport.flag_latches WHERE flag = 'newEngine' AND resumed_at IS NULL $$, $$ VALUES (0, 'engine') $$, 'everywhere');
+
+-- 7. definitions
 SELECT is((SELECT scope || coalesce(margin::text, ' without') FROM execreport.define_guard('engine', '{"margin": null}')), 'tenant without', 'without a margin it is a guard of tenants again');
 SELECT is_empty($$ SELECT d.document, r.* FROM (VALUES
         ('{"kind": "error_rate", "flags": ["newEngine"], "margin": 1}', 'margin is 1'), ('{"kind": "error_rate", "flags": ["newEngine"], "margin": -0.1}', 'margin is -0.1'),
