@@ -29,18 +29,18 @@ SELECT is(execreport._baseline_verdict(19, 19, 0, 600, 0.1, 0.95, 20), 'insuffic
 SELECT is(execreport._baseline_verdict(60, 60, 0, 0, 0.1, 0.95, 1), 'insufficient', 'nobody without it');
 SELECT is(execreport._baseline_verdict(60, 60, 0, NULL, 0.1, 0.95, 20), 'error', 'not measured');
 
--- 200 days at 6 requests a minute with the feature and as many without, both with 5 % errors, margin 0.1
+-- 200 days at 6 requests a minute with the feature and 120 without, both with 5 % errors, margin 0.1
 CREATE FUNCTION pg_temp.draw(n integer, share double precision) RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT count(*) FROM generate_series(1, n) WHERE random() < share $$;
 CREATE TEMP TABLE days AS
-SELECT run, step, execreport._baseline_verdict(pg_temp.draw(30, 0.05 + 0 * step), 30, pg_temp.draw(30, 0.05 + 0 * run), 30, 0.1, 0.95, 20) AS verdict
+SELECT run, step, execreport._baseline_verdict(pg_temp.draw(30, 0.05 + 0 * (step + run)), 30, 30, 600, 0.1, 0.95, 20) AS verdict
   FROM generate_series(1, 200) AS run, generate_series(1, 288) AS step;
 SELECT cmp_ok((SELECT count(DISTINCT run)::integer FROM (SELECT run, verdict = 'breach' AND lag(verdict) OVER (PARTITION BY run ORDER BY step) = 'breach' AS fires FROM days) AS d
                 WHERE fires), '<=', 1, 'at most 1 of 200 days sees a rollback');
 SELECT diag(format('%s breaches in 57600 windows', (SELECT count(*) FROM days WHERE verdict = 'breach')));
 -- then 30 % with it: half an hour
 CREATE TEMP TABLE bad AS
-SELECT run, step, execreport._baseline_verdict(pg_temp.draw(30, 0.3 + 0 * step), 30, pg_temp.draw(30, 0.05 + 0 * run), 30, 0.1, 0.95, 20) AS verdict
+SELECT run, step, execreport._baseline_verdict(pg_temp.draw(30, 0.3 + 0 * (step + run)), 30, 30, 600, 0.1, 0.95, 20) AS verdict
   FROM generate_series(1, 200) AS run, generate_series(1, 24) AS step;
 SELECT is((SELECT count(DISTINCT run)::integer FROM (SELECT run, verdict = 'breach' AND lag(verdict) OVER (PARTITION BY run ORDER BY step) = 'breach' AS fires FROM bad) AS d
             WHERE fires) >= 195, true, '30 % with the feature are found');
