@@ -21,7 +21,7 @@ SQL_PARTS = schema \
 	backfill backfill_queue schedules \
 	scenarios scenarios_generations scenarios_accept scenarios_incubation scenarios_backfill \
 	report_builder report_builder_plan report_builder_submit \
-	health guards rollback deployment \
+	health guards guards_define rollback deployment \
 	rollout rollout_phases rollout_status \
 	maintenance \
 	help

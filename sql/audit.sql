@@ -26,6 +26,22 @@ VALUES (1, ''system'', ''rollback'', ''feature_flag'', ''reports'', ''Emergency 
 
 CALL execreport._hold('execreport.audit_logs');
 
+CREATE FUNCTION execreport._check_reason(reason text, purpose text DEFAULT NULL, field text DEFAULT 'reason') RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF purpose IS NOT NULL AND coalesce(btrim(reason), '') = '' THEN
+        RAISE EXCEPTION '% is %', field, CASE WHEN reason IS NULL THEN 'null' ELSE 'empty' END
+            USING ERRCODE = CASE WHEN reason IS NULL THEN '22004' ELSE '22023' END, HINT = purpose;
+    ELSIF length(reason) > 2000 THEN
+        RAISE EXCEPTION '% has % characters', field, length(reason)
+            USING ERRCODE = '22023', DETAIL = 'It may have 2000.', HINT = 'Say it in short, or where to read it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION execreport._check_reason(text, text, text) IS
+'What every reason that is given is held to: at most 2000 characters. purpose: what to say to those who give none; NULL: they need not.
+field: what errors call it.';
+
 CREATE FUNCTION execreport._audit(tenant_id integer, action text, entity_type text, entity_id text,
     previous_value jsonb DEFAULT NULL, new_value jsonb DEFAULT NULL, reason text DEFAULT NULL,
     metadata jsonb DEFAULT NULL)

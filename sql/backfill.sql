@@ -384,6 +384,7 @@ DECLARE
     target text := CASE action WHEN 'pause' THEN 'paused' WHEN 'resume' THEN 'active' ELSE 'cancelled' END;
     stopped integer;
 BEGIN
+    PERFORM execreport._check_reason(reason);
     IF c.control = target OR c.status NOT IN ('pending', 'in_progress') OR c.control = 'cancelled' THEN
         RETURN false;
     END IF;

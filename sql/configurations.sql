@@ -156,6 +156,7 @@ BEGIN
             USING ERRCODE = '22023', DETAIL = 'It may be from 1 to 2000000000.',
                   HINT = 'Leave it null for a new configuration.';
     END IF;
+    PERFORM execreport._check_reason(save_configuration.edit_reason, field => 'edit_reason');
     IF length(btrim(save_configuration.edit_reason)) < 5 THEN
         RAISE EXCEPTION 'edit_reason is too short'
             USING ERRCODE = '22023', DETAIL = format('It is "%s".', save_configuration.edit_reason),
@@ -346,17 +347,6 @@ COMMENT ON FUNCTION execreport._tables_with(name[]) IS
 'Our tables that have all these columns, the youngest first, so a table comes before those it refers to. audit_logs is
 not among them: it is evidence.';
 
-CREATE FUNCTION execreport._require_reason(reason text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF coalesce(btrim(reason), '') = '' THEN
-        RAISE EXCEPTION 'reason is %', CASE WHEN reason IS NULL THEN 'null' ELSE 'empty' END
-            USING ERRCODE = CASE WHEN reason IS NULL THEN '22004' ELSE '22023' END,
-                  HINT = 'A deletion is audited: say why.';
-    END IF;
-END
-$$;
-
 CREATE FUNCTION execreport._require_read_committed() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -378,7 +368,7 @@ DECLARE
     n       bigint;
     counts  jsonb := '{}';
 BEGIN
-    PERFORM execreport._require_reason(delete_configuration.reason);
+    PERFORM execreport._check_reason(delete_configuration.reason, 'A deletion is audited: say why.');
     PERFORM execreport._require_read_committed();
     -- waits for whoever writes a report of this configuration; the deletions below see what they wrote
     SELECT * INTO gone FROM execreport.configurations AS c
@@ -421,7 +411,7 @@ BEGIN
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser deletes tenants' USING ERRCODE = '42501';
     END IF;
-    PERFORM execreport._require_reason(delete_tenant.reason);
+    PERFORM execreport._check_reason(delete_tenant.reason, 'A deletion is audited: say why.');
     PERFORM execreport._require_read_committed();
     SELECT * INTO gone FROM execreport.tenants AS t WHERE t.tenant_id = delete_tenant.tenant_id;
     IF NOT FOUND THEN

@@ -234,7 +234,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport.require_contract(text, jsonb, text) IS
 'Nothing when the document is valid against the contract, else one error: the first problem with its path in the message,
-all of them (at most 100) in DETAIL, one a line. name and version as for check_contract().
+all of them (at most 100) in DETAIL, one a line, with what came and what the contract says. name and version as for check_contract().
 Errors: 22023 for an invalid document; 42704 for an unknown contract or version; 22004 for NULL.
 Example: SELECT execreport.require_contract(''lookback-config'', ''{"type": "relative", "value": 7, "unit": "days"}'');';
 
@@ -244,23 +244,40 @@ DECLARE
     contract execreport.contracts := execreport._contract(_require_contract.name, _require_contract.version);
     schema   jsonb := coalesce(contract.bundle, contract.schema);
     problems text[];
+    details  text[];
 BEGIN
     IF execreport.json_matches_schema(schema, _require_contract.document) THEN
         RETURN;
     END IF;
-    SELECT array_agg(execreport._contract_path(root, e.instance_path) || ': ' || e.message
-                     || CASE e.keyword WHEN 'enum' THEN coalesce(': ' || left((schema #> string_to_array(substr(e.schema_path, 2), '/'))::text, 200), '')
-                                       ELSE '' END ORDER BY e.n) INTO problems
-      FROM execreport.json_schema_errors(schema, _require_contract.document) WITH ORDINALITY
-               AS e (instance_path, schema_path, keyword, message, n);
+    SELECT array_agg(p.problem || CASE p.keyword WHEN 'enum' THEN coalesce(': ' || p.allowed, '') ELSE '' END ORDER BY p.n),
+           array_agg(p.problem || coalesce('; it is ' || p.came, '') || coalesce(format('; the contract says "%s": %s', p.keyword, p.allowed), '') ORDER BY p.n)
+      INTO problems, details
+      FROM (SELECT e.n, e.keyword, execreport._contract_path(root, e.instance_path) || ': ' || e.message AS problem,
+                   execreport._what_came(document #> execreport._pointer(e.instance_path)) AS came,
+                   left((schema #> execreport._pointer(e.schema_path))::text, 200) AS allowed
+              FROM execreport.json_schema_errors(schema, _require_contract.document) WITH ORDINALITY
+                       AS e (instance_path, schema_path, keyword, message, n)) AS p;
     RAISE EXCEPTION '%', problems[1]
-        USING ERRCODE = '22023', DETAIL = array_to_string(problems, E'\n'),
+        USING ERRCODE = '22023', DETAIL = array_to_string(details, E'\n'),
               HINT = format('It is held to the contract %s, version %s; execreport.check_contract() lists the problems as rows.',
                             contract.name, contract.version);
 END
 $$;
 COMMENT ON FUNCTION execreport._require_contract(text, jsonb, text, text) IS
 'require_contract() for a document that errors call by this name (root).';
+
+CREATE FUNCTION execreport._pointer(pointer text) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.string_to_array(pg_catalog.substr(pointer, 2), '/');
+COMMENT ON FUNCTION execreport._pointer(text) IS
+'A JSON Pointer as a path of jsonb; one whose names have / or ~ in them leads nowhere.';
+
+CREATE FUNCTION execreport._what_came(value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE pg_catalog.jsonb_typeof(value)
+           WHEN 'object' THEN 'an object'
+           WHEN 'array' THEN 'an array of ' || pg_catalog.jsonb_array_length(value)
+           ELSE pg_catalog.left(value::pg_catalog.text, 100) END;
 
 CREATE FUNCTION execreport._contract_path(root text, pointer text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

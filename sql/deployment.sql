@@ -148,7 +148,7 @@ BEGIN
     -- rate limit
     INSERT INTO execreport._submit_rates AS r (tenant_id, user_id, recent)
     VALUES (execreport.current_tenant(), execreport.current_user_id(),
-            array_fill(now(), ARRAY[current_setting('execreport.max_submits_per_minute')::integer]))
+            array_fill(now(), ARRAY[execreport._setting('max_submits_per_minute')::integer]))
     ON CONFLICT (tenant_id, user_id) DO UPDATE SET recent = excluded.recent;
     SELECT * INTO refused FROM execreport._refusal('SELECT execreport.submit_report(''{}'')');
     IF refused.state IS DISTINCT FROM 'PT429' THEN

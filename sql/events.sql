@@ -52,10 +52,11 @@ CALL execreport._hold('execreport.events', condition => 'tenant_id = (SELECT exe
 CALL execreport._hold('execreport.event_horizons', condition => 'tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0');
 SELECT pg_catalog.pg_extension_config_dump('execreport._event_seq', '');
 
-CREATE FUNCTION execreport._setting(name text) RETURNS integer
+CREATE FUNCTION execreport._setting(name text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_setting';
 COMMENT ON FUNCTION execreport._setting(text) IS
-'The number that execreport.NAME is set to, in its base unit; the library that defines it is loaded for that.';
+'What execreport.NAME is set to, a number in its base unit. Unlike current_setting() it loads the library, which defines and
+guards our settings, so it can be the first call of a session.';
 
 CREATE FUNCTION execreport._system_identifier() RETURNS bigint
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_system_identifier';
@@ -243,7 +244,7 @@ Example: SELECT answer, next_cursor, topic, kind, key FROM execreport.poll_event
 CREATE FUNCTION execreport._expire_events(now timestamptz, batch integer DEFAULT 1000) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    kept_from constant timestamptz := now - execreport._setting('event_retention') * interval '1 s';
+    kept_from constant timestamptz := now - execreport._setting('event_retention')::integer * interval '1 s';
     own_epoch constant integer := execreport._event_epoch();
     oldest_running constant xid8 := pg_snapshot_xmin(pg_current_snapshot());
     reader integer := -1;

@@ -359,7 +359,7 @@ DECLARE
     tenant integer := execreport._require_persona('operator');
     gone   execreport.exec_reports;
 BEGIN
-    PERFORM execreport._require_reason(delete_exec_report.reason);
+    PERFORM execreport._check_reason(delete_exec_report.reason, 'A deletion is audited: say why.');
     DELETE FROM execreport.exec_reports AS r WHERE r.tenant_id = tenant AND r.id = delete_exec_report.id
     RETURNING r.* INTO gone;
     IF NOT FOUND THEN

@@ -183,7 +183,7 @@ before and after; null stands for none. Nothing when nothing changes.';
 CREATE FUNCTION execreport.update_flags(tenant_id integer, flags jsonb, reason text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM execreport._require_flag_writer(update_flags.tenant_id);
+    PERFORM execreport._require_flag_writer(update_flags.tenant_id), execreport._check_reason(update_flags.reason);
     PERFORM execreport._merge_flags(update_flags.tenant_id, '', update_flags.flags, update_flags.reason,
                                     'update_flags', update_flags.tenant_id::text);
     RETURN execreport.get_flags(update_flags.tenant_id);
@@ -203,7 +203,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     tenant integer := execreport.current_tenant();
 BEGIN
-    PERFORM execreport._require_flag_writer(tenant);
+    PERFORM execreport._require_flag_writer(tenant), execreport._check_reason(update_user_flags.reason);
     IF update_user_flags.user_id IS NULL THEN
         RAISE EXCEPTION 'user_id is null' USING ERRCODE = '22004', HINT = 'update_flags() sets flags for a whole tenant.';
     END IF;
@@ -237,7 +237,7 @@ BEGIN
         RAISE EXCEPTION 'only a superuser sets kill switches for every tenant'
             USING ERRCODE = '42501', HINT = 'Name the tenant as the fourth argument.';
     END IF;
-    PERFORM execreport._check_flag(set_kill_switch.flag);
+    PERFORM execreport._check_flag(set_kill_switch.flag), execreport._check_reason(set_kill_switch.reason);
     IF set_kill_switch.engaged IS NULL THEN
         RAISE EXCEPTION 'engaged is null' USING ERRCODE = '22004', HINT = 'true engages the switch, false releases it.';
     END IF;

@@ -42,7 +42,7 @@ SELECT pg_catalog.pg_extension_config_dump('execreport.flag_changes', '');
 CREATE FUNCTION execreport._approval_required() RETURNS boolean
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT coalesce(pg_catalog.current_setting('execreport.require_approval', true)::boolean, false);
+    SELECT execreport._setting('require_approval')::boolean;
 END;
 COMMENT ON FUNCTION execreport._approval_required() IS
 'Do changes of flags for every tenant need the approval of another person?';
@@ -57,6 +57,12 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION execreport._second(at timestamptz) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN pg_catalog.date_trunc('second', at + interval '999999 us')::pg_catalog.text;
+COMMENT ON FUNCTION execreport._second(timestamptz) IS
+'An instant as sentences name it: to the second, rounded up, so that what lasts until then is over.';
+
 CREATE FUNCTION execreport._check_now(now timestamptz) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -67,16 +73,31 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION execreport._check_present(now timestamptz) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM execreport._check_now(now);
+    IF now > clock_timestamp() + interval '1 day' AND NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'now is %', now
+            USING ERRCODE = '22023', DETAIL = 'It may be a day after the clock; only superusers try out what comes later.',
+                  HINT = 'Leave it out for the present instant.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION execreport._check_present(timestamptz) IS
+'An error unless now is an instant, and for all but superusers one that is at most a day to come. For what members do that concerns
+more than their tenant: cooldowns and changes of flags hold for all.';
+
 CREATE FUNCTION execreport.schedule_flag_change(key text, change jsonb, at timestamptz, reason text DEFAULT NULL,
     now timestamptz DEFAULT now())
 RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(schedule_flag_change.now);
+    PERFORM execreport._require_operator(), execreport._check_now(schedule_flag_change.now), execreport._check_reason(schedule_flag_change.reason);
     IF schedule_flag_change.at IS NULL OR NOT isfinite(schedule_flag_change.at)
        OR schedule_flag_change.at <= schedule_flag_change.now THEN
         RAISE EXCEPTION 'at is %', coalesce(schedule_flag_change.at::text, 'null')
-            USING ERRCODE = '22023', DETAIL = format('A change is scheduled for an instant after %s.', schedule_flag_change.now),
+            USING ERRCODE = '22023', DETAIL = format('A change is scheduled for an instant after %s.', execreport._second(schedule_flag_change.now)),
                   HINT = 'Make it with execreport.define_flag() or a function of the rollout when it shall count at once.';
     END IF;
     RETURN execreport._add_flag_change(schedule_flag_change.key, schedule_flag_change.change, schedule_flag_change.at,
@@ -97,7 +118,7 @@ CREATE FUNCTION execreport.request_flag_change(key text, change jsonb, reason te
 RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(request_flag_change.now);
+    PERFORM execreport._require_operator(), execreport._check_now(request_flag_change.now), execreport._check_reason(request_flag_change.reason);
     RETURN execreport._add_flag_change(request_flag_change.key, request_flag_change.change, NULL,
         request_flag_change.reason, true, request_flag_change.now);
 END
@@ -355,7 +376,7 @@ DECLARE
     c execreport.flag_changes := execreport._locked_flag_change(approve_flag_change.change_id);
     outcome text := CASE WHEN c.apply_at > approve_flag_change.now THEN 'scheduled' ELSE 'applied' END;
 BEGIN
-    PERFORM execreport._check_now(approve_flag_change.now);
+    PERFORM execreport._check_present(approve_flag_change.now), execreport._check_reason(approve_flag_change.reason);
     IF c.status <> 'requested' THEN
         RAISE EXCEPTION 'change % waits for no approval', c.change_id
             USING ERRCODE = '55000', DETAIL = format('It is %s.', c.status), HINT = 'See execreport.flag_changes.';
@@ -389,6 +410,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     c execreport.flag_changes := execreport._locked_flag_change(reject_flag_change.change_id);
 BEGIN
+    PERFORM execreport._check_now(reject_flag_change.now), execreport._check_reason(reject_flag_change.reason);
     IF c.status NOT IN ('requested', 'rejected') THEN
         RAISE EXCEPTION 'change % waits for no approval', c.change_id
             USING ERRCODE = '55000', DETAIL = format('It is %s.', c.status),
@@ -410,6 +432,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     c execreport.flag_changes := execreport._locked_flag_change(cancel_flag_change.change_id);
 BEGIN
+    PERFORM execreport._check_now(cancel_flag_change.now), execreport._check_reason(cancel_flag_change.reason);
     IF c.status NOT IN ('requested', 'scheduled', 'cancelled') THEN
         RAISE EXCEPTION 'change % does not wait any more', c.change_id
             USING ERRCODE = '55000', DETAIL = format('It is %s.', c.status),

@@ -530,7 +530,7 @@ DECLARE
     current execreport.flag_definitions;
     users text;
 BEGIN
-    PERFORM execreport._require_flag_definer();
+    PERFORM execreport._require_flag_definer(), execreport._check_reason(_archive_flag.reason);
     LOCK TABLE execreport.flag_definitions IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO current FROM execreport.flag_definitions AS d WHERE d.key = _archive_flag.key;
     IF current.archived_at IS NULL THEN
@@ -593,7 +593,10 @@ Example: SELECT execreport.restore_flag(''newCharts'', ''still in use'');';
 CREATE FUNCTION execreport.refresh_flags() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM execreport._require_flag_definer();
+    IF NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'only a superuser refreshes flags'
+            USING ERRCODE = '42501', DETAIL = 'Every session reads them anew.', HINT = 'The functions that change flags do that themselves.';
+    END IF;
     PERFORM execreport._announce_change('execreport.flags');
 END
 $$;
@@ -702,8 +705,11 @@ DECLARE
     before timestamptz;
     known_since timestamptz := execreport._flags_asked_since();
 BEGIN
-    PERFORM execreport._require_flag_definer();
-    IF stale_flags.days IS NULL OR stale_flags.days NOT BETWEEN 0 AND 100000 THEN
+    IF NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'only a superuser lists stale flags'
+            USING ERRCODE = '42501', DETAIL = 'Whether a flag is stale depends on every tenant.',
+                  HINT = 'execreport.feature_availability() shows the flags of one tenant.';
+    ELSIF stale_flags.days IS NULL OR stale_flags.days NOT BETWEEN 0 AND 100000 THEN
         RAISE EXCEPTION 'days is %', coalesce(stale_flags.days::text, 'null')
             USING ERRCODE = CASE WHEN stale_flags.days IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'It is 0 to 100000.';
     END IF;

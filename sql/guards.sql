@@ -18,6 +18,7 @@ CREATE TABLE execreport._guards (
     threshold         double precision,
     recover_threshold double precision,
     quantile          double precision,
+    margin            double precision,
     window_length     interval NOT NULL,
     min_samples       integer NOT NULL,
     confidence        double precision NOT NULL,
@@ -42,7 +43,7 @@ BEGIN ATOMIC
            '{}'::jsonb, CASE g.kind WHEN 'error_rate' THEN '{"success": "false"}' ELSE '{}' END::jsonb,
            CASE g.kind WHEN 'health_check' THEN '{exec_reports,master_reports}' ELSE '{}' END::text[],
            CASE g.kind WHEN 'error_rate' THEN 0.1 WHEN 'performance' THEN 15 END, NULL::double precision,
-           CASE g.kind WHEN 'performance' THEN 0.95 END,
+           CASE g.kind WHEN 'performance' THEN 0.95 END, NULL::double precision,
            CASE g.kind WHEN 'health_check' THEN interval '1 minute' ELSE interval '5 minutes' END,
            CASE g.kind WHEN 'health_check' THEN 1 ELSE 20 END, 0.95::double precision,
            CASE g.kind WHEN 'health_check' THEN 3 ELSE 2 END, 4, interval '30 minutes',
@@ -64,7 +65,7 @@ CREATE FUNCTION execreport._installed_guards() RETURNS SETOF execreport._guards
 LANGUAGE sql STABLE ROWS 4
 BEGIN ATOMIC
     SELECT d.guard, d.kind, i.action, execreport._action_flags(i.action), i.severity, d.scope, d.family, i.labels, d.failure_labels,
-           d.components, d.threshold, d.threshold * 4 / 5, d.quantile, d.window_length, d.min_samples, d.confidence,
+           d.components, d.threshold, d.threshold * 4 / 5, d.quantile, d.margin, d.window_length, d.min_samples, d.confidence,
            -- what is critical does not wait for a second look
            CASE WHEN d.kind = 'health_check' THEN 1 ELSE d.consecutive END,
            d.error_limit, d.cooldown, d.escalate_tenants, d.enabled, d.dry_run, d.changed_by, d.changed_at
@@ -84,7 +85,8 @@ SELECT i.* FROM execreport._installed_guards() AS i
  WHERE NOT EXISTS (SELECT FROM execreport._guards AS g WHERE g.guard = i.guard);
 COMMENT ON VIEW execreport.guards IS
 'The guards: what each measures (kind, family, labels, failure_labels, components), when it breaches (threshold: a share of failures,
-or seconds for quantile; window_length, min_samples, confidence, consecutive), when it is armed again (recover_threshold), what it
+or seconds for quantile; margin: it compares those who have the flags with those who have not; window_length, min_samples, confidence,
+consecutive), when it is armed again (recover_threshold), what it
 does then (action, flags, severity, scope, escalate_tenants, cooldown), and whether it may (enabled, dry_run). The four installed ones
 are there from the start; define_guard() changes them and adds others. kind manual stands for people: emergency_rollback().';
 
@@ -111,8 +113,9 @@ CREATE INDEX guard_verdicts_window_idx ON execreport.guard_verdicts (window_star
 COMMENT ON TABLE execreport.guard_verdicts IS
 'What run_guards() found in each window: one row for each guard and tenant, and one for all tenants together (tenant_id 0, for
 superusers). verdict: ok, breach, insufficient (too few samples), error (it could not be measured), discarded (the window began
-before a rollback or its end). failures: failed, or slower than the threshold; bound: what is compared, the lower bound of their
-share; p95 in seconds. armed, breaches, oks, errors: the guard after this window. action: what it had to do; outcome: whether it
+before a rollback or its end; with a margin also: before the last change of who has the flags). failures: failed, or slower than the
+threshold; bound: what is compared, the lower bound of their share, or with a margin of how much it exceeds that of the others, who
+stand in details; p95 in seconds. armed, breaches, oks, errors: the guard after this window. action: what it had to do; outcome: whether it
 did (rollback), all was off already (noop), a wider action did it (superseded), or it is only trying (dry_run).';
 
 ALTER TABLE execreport._guards ENABLE ROW LEVEL SECURITY;
@@ -132,6 +135,17 @@ COMMENT ON FUNCTION execreport.wilson_lower_bound(bigint, bigint, double precisi
 than 1; 0 gives k / n itself. NULL without samples. Formula: Wilson (1927), score interval without continuity correction.
 Errors: 22023 when k is not 0 to n, n is negative, or confidence out of range.
 Example: SELECT execreport.wilson_lower_bound(9, 30);  -- 0.1837: 30 % failed, surely more than 18 %';
+
+CREATE FUNCTION execreport.difference_lower_bound(k bigint, n bigint, base_k bigint, base_n bigint, confidence double precision DEFAULT 0.95)
+RETURNS double precision
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_difference_lower_bound';
+COMMENT ON FUNCTION execreport.difference_lower_bound(bigint, bigint, bigint, bigint, double precision) IS
+'k of n samples failed here and base_k of base_n elsewhere: by how much this share exceeds that one with this confidence, one-sided;
+at most k / n - base_k / base_n, below 0 when chance can explain it. confidence: 0.5 to less than 1; 0 gives that difference itself. NULL without samples on either
+side. Formula: two-proportion z-test with the pooled share; the bound is above a margin exactly when the test rejects that the
+difference is no more than the margin.
+Errors: 22023 when k is not 0 to n, n is negative (base_k and base_n alike), or confidence out of range.
+Example: SELECT execreport.difference_lower_bound(18, 60, 30, 600);  -- 0.1923: 30 % beside 5 %, surely more than 19 points';
 
 CREATE FUNCTION execreport._guard_verdict(k bigint, n bigint, threshold double precision, confidence double precision, min_samples integer)
 RETURNS text
@@ -229,6 +243,10 @@ END;
 COMMENT ON FUNCTION execreport._measure_latency(execreport._guards, integer, timestamptz, timestamptz) IS
 'How many samples there were (n), how many took longer than the threshold (k), and p95: in each tenant, and together (tenant_id 0).';
 
+CREATE FUNCTION execreport._no_metrics() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 'no metrics: execreport is not among shared_preload_libraries, has more series than execreport.max_series, or the window is too old';
+
 CREATE FUNCTION execreport._measured(g execreport._guards, own integer, since timestamptz, until timestamptz)
 RETURNS TABLE (tenant_id integer, verdict text, recovered boolean, samples bigint, failures bigint, bound double precision,
     p95 double precision, details jsonb)
@@ -258,7 +276,7 @@ BEGIN ATOMIC
                 WHEN j.verdict = 'breach' THEN 'insufficient'
                 ELSE 'ok' END,
            j.recovered, j.n, j.k, execreport.wilson_lower_bound(j.k, nullif(j.n, 0), g.confidence), j.p95,
-           CASE WHEN j.verdict = 'error' THEN pg_catalog.jsonb_build_object('error', 'no metrics: execreport is not among shared_preload_libraries, has more series than execreport.max_series, or the window is too old')
+           CASE WHEN j.verdict = 'error' THEN pg_catalog.jsonb_build_object('error', execreport._no_metrics())
                 WHEN j.tenant_id = 0 AND g.scope = 'tenant' AND r.tenants > 0 THEN
                     pg_catalog.jsonb_build_object('smallTenants', pg_catalog.jsonb_build_object('tenants', r.tenants, 'failing', r.failing,
                         'samples', r.n, 'failures', r.k))
@@ -268,6 +286,120 @@ END;
 COMMENT ON FUNCTION execreport._measured(execreport._guards, integer, timestamptz, timestamptz) IS
 'What a window of the metrics means for a guard: in each tenant, and together (tenant_id 0). A guard of tenants breaches for all
 together only by tenants that have too few samples of their own, when at least escalate_tenants of them fail too much.';
+
+-- guards with a margin: who has the flags beside who has not, in the same window
+
+CREATE FUNCTION execreport._flag_groups(flags text[], since timestamptz) RETURNS TABLE (tenant_id integer, has boolean)
+LANGUAGE sql STABLE ROWS 100
+BEGIN ATOMIC
+    WITH teams AS MATERIALIZED (
+        SELECT f.flag, EXISTS (SELECT FROM execreport.flag_rollouts AS r WHERE r.flag = f.flag AND r.users <> '{}')
+                       AND NOT EXISTS (SELECT FROM execreport.flag_definitions AS d
+                                        WHERE d.key = f.flag AND (jsonb_array_length(d.document -> 'rules') > 0 OR jsonb_array_length(d.document -> 'prerequisites') > 0)) AS by_team
+          FROM unnest(_flag_groups.flags) AS f (flag)
+    )
+    SELECT t.tenant_id,
+           CASE WHEN s.known < s.flags OR EXISTS (SELECT FROM execreport.flag_overrides AS o
+                                                   WHERE o.tenant_id = t.tenant_id AND o.flag = ANY (_flag_groups.flags) AND o.changed_at > _flag_groups.since) THEN NULL
+                WHEN s.on_flags = s.flags THEN true
+                WHEN s.on_flags = 0 THEN false END
+      FROM execreport.tenants AS t,
+           LATERAL (SELECT count(*) AS flags, count(e.is_on) AS known, count(*) FILTER (WHERE e.is_on) AS on_flags
+                      -- a team has it wherever its users work, and that makes no tenant one that has it
+                      FROM (SELECT coalesce(execreport._tenant_flag(t.tenant_id, f.flag), CASE WHEN f.by_team THEN false END) AS is_on
+                              FROM teams AS f) AS e) AS s;
+END;
+COMMENT ON FUNCTION execreport._flag_groups(text[], timestamptz) IS
+'Has a tenant all of the flags, or none? NULL when it is neither: some of them, some of its users (but for the team of its rollout), or by an override newer than that.';
+
+CREATE FUNCTION execreport._flags_changed(flags text[], since timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM execreport.rollout_decisions AS d WHERE d.flag = ANY (flags) AND d.decided_at > since)
+        OR EXISTS (SELECT FROM execreport.flag_definitions AS d WHERE d.key = ANY (flags) AND d.changed_at > since);
+END
+$$;
+COMMENT ON FUNCTION execreport._flags_changed(text[], timestamptz) IS
+'Did the rollout or the definition of one of the flags change after that, so that others have it now than had it then?';
+
+CREATE FUNCTION execreport._measure_groups(g execreport._guards, since timestamptz, until timestamptz)
+RETURNS TABLE (has boolean, reach bigint, tenants bigint, k bigint, n bigint, p95 double precision)
+LANGUAGE sql VOLATILE ROWS 2
+BEGIN ATOMIC
+    WITH grouped AS MATERIALIZED (
+        SELECT f.tenant_id, f.has FROM execreport._flag_groups(g.flags, _measure_groups.since) AS f WHERE f.has IS NOT NULL
+    ), sampled AS MATERIALIZED (
+        SELECT m.tenant_id, q.has
+          FROM execreport._metric_tenants(g.family, _measure_groups.since, _measure_groups.until) AS m (tenant_id)
+          JOIN grouped AS q ON q.tenant_id = m.tenant_id
+    ), counted AS (
+        SELECT s.has, count(*) AS tenants, CASE WHEN count(c.k) = count(*) THEN sum(c.k) END AS k, CASE WHEN count(c.n) = count(*) THEN sum(c.n) END AS n,
+               NULL::double precision AS p95
+          FROM sampled AS s,
+               LATERAL (SELECT execreport._metric_delta(s.tenant_id, g.family, g.labels || g.failure_labels, _measure_groups.since, _measure_groups.until) AS k,
+                               execreport._metric_delta(s.tenant_id, g.family, g.labels, _measure_groups.since, _measure_groups.until) AS n) AS c
+         WHERE g.kind = 'error_rate'
+         GROUP BY s.has
+        UNION ALL
+        SELECT b.has, max(b.tenants), max(b.count) - coalesce(max(b.count) FILTER (WHERE b.le <= g.threshold), 0), max(b.count),
+               execreport._bucket_quantile(0.95, array_agg(b.le ORDER BY b.le), array_agg(b.count ORDER BY b.le))
+          FROM (SELECT s.has, c.le, count(*) AS tenants, sum(c.count)::bigint AS count
+                  FROM sampled AS s,
+                       LATERAL execreport._metric_buckets(s.tenant_id, g.family, g.labels, _measure_groups.since, _measure_groups.until) AS c
+                 GROUP BY s.has, c.le) AS b
+         WHERE g.kind = 'performance'
+         GROUP BY b.has
+    ), known AS MATERIALIZED (
+        SELECT execreport._metric_delta(NULL, g.family, g.labels, _measure_groups.since, _measure_groups.until) IS NOT NULL AS is_known
+    )
+    SELECT side.has, (SELECT count(*) FROM grouped AS q WHERE q.has = side.has), coalesce(c.tenants, 0),
+           CASE WHEN NOT known.is_known THEN NULL WHEN c.has IS NULL THEN 0 ELSE c.k END::bigint,
+           CASE WHEN NOT known.is_known THEN NULL WHEN c.has IS NULL THEN 0 ELSE c.n END::bigint, c.p95
+      FROM (VALUES (true), (false)) AS side (has) CROSS JOIN known
+      LEFT JOIN counted AS c ON c.has = side.has;
+END;
+COMMENT ON FUNCTION execreport._measure_groups(execreport._guards, timestamptz, timestamptz) IS
+'Those who have the guard''s flags and those who have not: how many tenants that are (reach), how many of them have samples, how many
+samples there were (n), how many of those failed or were too slow (k; both NULL when it is not known), and p95.';
+
+CREATE FUNCTION execreport._baseline_verdict(k bigint, n bigint, base_k bigint, base_n bigint, margin double precision, confidence double precision,
+    min_samples integer)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN num_nulls(k, n, base_k, base_n) > 0 THEN 'error'
+            WHEN least(n, base_n) < greatest(min_samples, 1) THEN 'insufficient'
+            WHEN execreport.difference_lower_bound(k, n, base_k, base_n, confidence) > margin THEN 'breach'
+            ELSE 'ok' END;
+COMMENT ON FUNCTION execreport._baseline_verdict(bigint, bigint, bigint, bigint, double precision, double precision, integer) IS
+'What k failures among n samples mean beside base_k among base_n; NULL counts could not be measured.';
+
+CREATE FUNCTION execreport._baseline_measured(g execreport._guards, since timestamptz, until timestamptz)
+RETURNS TABLE (tenant_id integer, verdict text, recovered boolean, samples bigint, failures bigint, bound double precision,
+    p95 double precision, details jsonb)
+LANGUAGE sql VOLATILE ROWS 1
+BEGIN ATOMIC
+    WITH measured AS MATERIALIZED (
+        SELECT m.* FROM execreport._measure_groups(g, _baseline_measured.since, _baseline_measured.until) AS m
+    ), judged AS MATERIALIZED (
+        SELECT w.*, o.reach AS base_reach, o.tenants AS base_tenants, o.k AS base_k, o.n AS base_n, o.p95 AS base_p95,
+               execreport._baseline_verdict(w.k, w.n, o.k, o.n, g.margin, g.confidence, g.min_samples) AS verdict,
+               w.k::double precision / nullif(w.n, 0) - o.k::double precision / nullif(o.n, 0) AS difference
+          FROM measured AS w, measured AS o WHERE w.has AND NOT o.has
+    )
+    SELECT 0,
+           CASE WHEN j.verdict = 'error' THEN 'error'
+                WHEN execreport._flags_changed(g.flags, _baseline_measured.since) THEN 'discarded'
+                -- at the ends of a rollout there are not two groups to compare
+                WHEN j.reach * 100 < j.reach + j.base_reach OR j.base_reach * 100 < j.reach + j.base_reach THEN 'insufficient'
+                ELSE j.verdict END,
+           j.difference < g.margin * 4 / 5, j.n, j.k, execreport.difference_lower_bound(j.k, j.n, j.base_k, j.base_n, g.confidence), j.p95,
+           pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('error', CASE WHEN j.verdict = 'error' THEN execreport._no_metrics() END,
+               'difference', round(j.difference::numeric, 6), 'reach', round(j.reach::numeric / nullif(j.reach + j.base_reach, 0), 4),
+               'baseline', pg_catalog.jsonb_build_object('tenants', j.base_tenants, 'samples', j.base_n, 'failures', j.base_k, 'p95', j.base_p95)))
+      FROM judged AS j;
+END;
+COMMENT ON FUNCTION execreport._baseline_measured(execreport._guards, timestamptz, timestamptz) IS
+'What a window of the metrics means for a guard with a margin: are those who have its flags worse off than those who have not?';
 
 CREATE FUNCTION execreport._health_measured(g execreport._guards)
 RETURNS TABLE (tenant_id integer, verdict text, recovered boolean, samples bigint, failures bigint, bound double precision,
@@ -312,7 +444,10 @@ LANGUAGE sql VOLATILE ROWS 100
 BEGIN ATOMIC
     WITH found AS MATERIALIZED (
         SELECT m.* FROM execreport._measured(g, _judged.own, _judged.since, _judged.since + g.window_length) AS m
-         WHERE _judged.error IS NULL AND g.kind IN ('error_rate', 'performance')
+         WHERE _judged.error IS NULL AND g.kind IN ('error_rate', 'performance') AND g.margin IS NULL
+        UNION ALL
+        SELECT b.* FROM execreport._baseline_measured(g, _judged.since, _judged.since + g.window_length) AS b
+         WHERE _judged.error IS NULL AND g.margin IS NOT NULL
         UNION ALL
         SELECT h.* FROM execreport._health_measured(g) AS h WHERE _judged.error IS NULL AND g.kind = 'health_check'
         UNION ALL
@@ -395,15 +530,18 @@ BEGIN ATOMIC
     ), decided AS (
         SELECT g.guard, v.tenant_id, v.window_start, g.action, g.flags, g.severity, g.dry_run,
                -- where all together could not be measured, those that breach could
-               CASE g.kind
-                   WHEN 'error_rate' THEN pg_catalog.format('Error rate %s exceeds threshold %s', round(coalesce(v.k, g.failures)::numeric / nullif(coalesce(v.n, g.samples), 0), 4), g.threshold)
-                   WHEN 'performance' THEN pg_catalog.format('P95 duration %sms exceeds threshold %sms', coalesce(round((v.p95 * 1000)::numeric)::text, 'of unknown '), round((g.threshold * 1000)::numeric))
+               CASE
+                   WHEN g.margin IS NOT NULL THEN pg_catalog.format('%s %s exceeds the %s of those without the feature by more than %s',
+                       CASE g.kind WHEN 'error_rate' THEN 'Error rate' ELSE pg_catalog.format('Share above %sms', round((g.threshold * 1000)::numeric)) END,
+                       round(v.k::numeric / nullif(v.n, 0), 4), round((v.details #>> '{baseline,failures}')::numeric / nullif((v.details #>> '{baseline,samples}')::numeric, 0), 4), g.margin)
+                   WHEN g.kind = 'error_rate' THEN pg_catalog.format('Error rate %s exceeds threshold %s', round(coalesce(v.k, g.failures)::numeric / nullif(coalesce(v.n, g.samples), 0), 4), g.threshold)
+                   WHEN g.kind = 'performance' THEN pg_catalog.format('P95 duration %sms exceeds threshold %sms', coalesce(round((v.p95 * 1000)::numeric)::text, 'of unknown '), round((g.threshold * 1000)::numeric))
                    ELSE 'Health check failed: ' || coalesce(v.details #>> '{unhealthy,0,message}', 'unknown') END
                || CASE WHEN v.tenant_id = 0 AND g.tenants > 0 THEN pg_catalog.format(' in %s tenants', g.tenants) ELSE '' END AS reason,
                pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('guard', g.guard, 'kind', g.kind, 'tenantId', nullif(v.tenant_id, 0),
                    'windowStart', execreport._instant_text(v.window_start), 'windowSeconds', extract(epoch FROM g.window_length),
                    'samples', coalesce(v.n, g.samples), 'failures', coalesce(v.k, g.failures), 'rate', round(coalesce(v.k, g.failures)::numeric / nullif(coalesce(v.n, g.samples), 0), 6),
-                   'bound', round(v.bound::numeric, 6), 'p95', v.p95, 'threshold', g.threshold, 'confidence', g.confidence,
+                   'bound', round(v.bound::numeric, 6), 'p95', v.p95, 'threshold', CASE WHEN g.kind = 'performance' OR g.margin IS NULL THEN g.threshold END, 'margin', g.margin, 'confidence', g.confidence,
                    'consecutive', g.consecutive, 'breaches', v.breaches, 'tenants', CASE WHEN v.tenant_id = 0 THEN g.tenants END,
                    'dryRun', g.dry_run)) || v.details AS figures
           FROM spread AS g
@@ -427,17 +565,18 @@ CREATE FUNCTION execreport.check_rollback_conditions(now timestamptz DEFAULT now
 RETURNS TABLE (trigger text, threshold double precision, "window" interval, action text, reason text, severity text, figures jsonb)
 LANGUAGE sql VOLATILE ROWS 4
 BEGIN ATOMIC
-    SELECT g.kind, g.threshold, g.window_length, d.action, d.reason, d.severity, d.figures
+    SELECT g.kind, CASE g.kind WHEN 'error_rate' THEN coalesce(g.margin, g.threshold) ELSE g.threshold END, g.window_length, d.action, d.reason, d.severity, d.figures
       FROM execreport._decisions(ARRAY(SELECT v FROM execreport._judge_guards(coalesce(check_rollback_conditions.now, now())) AS v)) AS d
       JOIN execreport.guards AS g ON g.guard = d.guard
      ORDER BY d.tenant_id <> 0, cardinality(d.flags) DESC, execreport._severity_rank(d.severity) DESC, d.tenant_id, d.guard;
 END;
 COMMENT ON FUNCTION execreport.check_rollback_conditions(timestamptz) IS
 'What run_guards(now) would decide, without doing it; no rows when all is well or the windows are judged already. Changes nothing.
-trigger: error_rate, performance or health_check. threshold: a share of failures, or seconds for performance. window: the length of
-the windows. action: disable_exec_reports, disable_master_reports, disable_all_reports or disable_flags. severity: medium, high,
+trigger: error_rate, performance or health_check. threshold: a share of failures (of a guard with a margin, that margin), or seconds for
+performance. window: the length of the windows. action: disable_exec_reports, disable_master_reports, disable_all_reports or disable_flags. severity: medium, high,
 critical. figures: {guard, tenantId (left out: everywhere), windowStart, samples, failures, rate, bound (the lower bound that is
-compared), p95 in seconds, threshold, confidence, consecutive, breaches, tenants, dryRun, unhealthy[]}.
+compared), p95 in seconds, threshold, confidence, consecutive, breaches, tenants, dryRun, unhealthy[]; with a margin also margin,
+difference (of the shares), reach (the share of the tenants that have the flags), baseline: {tenants, samples, failures, p95} without them}.
 now: the instant to judge from. Superusers see all, members the decisions for their tenant.
 Errors: 42501 for roles that work for no tenant; 22023 when now is infinite.
 Example: SELECT trigger, action, reason, severity FROM execreport.check_rollback_conditions();';
@@ -464,207 +603,3 @@ END
 $$;
 COMMENT ON FUNCTION execreport._health_guards() IS
 'Are the guards judged in time (three windows, at least 10 minutes)? metrics: judged (guards), lagSeconds.';
-
--- defining guards
-
-CREATE FUNCTION execreport._check_guard_document(document jsonb) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    types CONSTANT jsonb := '{"kind": "string", "action": "string", "flags": "array", "severity": "string", "scope": "string", "family": "string",
-        "labels": "object", "failure_labels": "object", "components": "array", "threshold": "number", "recover_threshold": "number",
-        "quantile": "number", "window": "interval", "min_samples": "number", "confidence": "number", "consecutive": "number",
-        "error_limit": "number", "cooldown": "interval", "escalate_tenants": "number", "enabled": "boolean", "dry_run": "boolean"}';
-    given jsonb;
-    member record;
-    result jsonb := '{}';
-BEGIN
-    IF jsonb_typeof(document) IS DISTINCT FROM 'object' THEN
-        RAISE EXCEPTION 'document is %', coalesce(jsonb_typeof(document), 'null')
-            USING ERRCODE = CASE WHEN document IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'A guard is an object.',
-                  HINT = 'For example {"kind": "error_rate", "action": "disable_exec_reports", "threshold": 0.2}.';
-    END IF;
-    given := execreport._snake_case(document - '{labels,failureLabels,failure_labels}'::text[])
-             || CASE WHEN document ? 'labels' THEN jsonb_build_object('labels', document -> 'labels') ELSE '{}' END
-             || CASE WHEN document ?| '{failureLabels,failure_labels}' THEN
-                     jsonb_build_object('failure_labels', coalesce(document -> 'failureLabels', document -> 'failure_labels')) ELSE '{}' END;
-    FOR member IN SELECT e.key, e.value, jsonb_typeof(e.value) AS type, types ->> e.key AS wanted FROM jsonb_each(given) AS e LOOP
-        IF member.wanted IS NULL THEN
-            RAISE EXCEPTION 'unknown member "%"', left(member.key, 64)
-                USING ERRCODE = '22023', DETAIL = format('A guard has %s.', (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(types) AS k));
-        ELSIF member.type = 'null' THEN
-            CONTINUE WHEN member.key <> 'escalate_tenants';
-        ELSIF (CASE member.wanted WHEN 'interval' THEN member.type NOT IN ('string', 'number') ELSE member.type <> member.wanted END) THEN
-            RAISE EXCEPTION '% is %', member.key, CASE WHEN member.type IN ('object', 'array') THEN member.type ELSE left(member.value::text, 64) END
-                USING ERRCODE = '22023', DETAIL = format('It is %s.', CASE member.wanted WHEN 'interval' THEN 'a length of time such as "5 minutes", or a number of minutes'
-                    WHEN 'array' THEN 'an array of strings' ELSE 'of type ' || member.wanted END);
-        ELSIF member.wanted = 'array' AND jsonb_path_exists(member.value, 'strict $[*] ? (@.type() != "string")') THEN
-            RAISE EXCEPTION '% has an element that is no string', member.key USING ERRCODE = '22023', DETAIL = 'It is an array of strings.';
-        END IF;
-        IF member.wanted = 'interval' THEN
-            BEGIN
-                result := result || jsonb_build_object(CASE member.key WHEN 'window' THEN 'window_length' ELSE member.key END,
-                    CASE member.type WHEN 'number' THEN make_interval(secs => 60 * (member.value #>> '{}')::double precision)
-                                     ELSE (member.value #>> '{}')::interval END);
-            EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow OR numeric_value_out_of_range THEN
-                RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
-                    USING ERRCODE = '22023', DETAIL = 'It is a length of time such as "5 minutes", or a number of minutes.';
-            END;
-        ELSIF member.key IN ('min_samples', 'consecutive', 'error_limit', 'escalate_tenants')
-              AND (member.value #>> '{}')::numeric NOT BETWEEN 1 AND 1000000 OR member.value #>> '{}' ~ '\.\d*[1-9]' AND member.key IN
-                  ('min_samples', 'consecutive', 'error_limit', 'escalate_tenants') THEN
-            RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
-                USING ERRCODE = '22023', DETAIL = 'It is a whole number, 1 or more.';
-        ELSIF member.wanted = 'number' AND member.value <> '0' AND abs((member.value #>> '{}')::numeric) NOT BETWEEN 1e-9 AND 1e9 THEN
-            RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
-                USING ERRCODE = '22023', DETAIL = 'It is 0, or a number from 1e-9 to 1e9.';
-        ELSE
-            result := result || jsonb_build_object(member.key, CASE WHEN member.value = '"latency_quantile"' AND member.key = 'kind'
-                                                                    THEN '"performance"' ELSE member.value END);
-        END IF;
-    END LOOP;
-    RETURN result;
-END
-$$;
-COMMENT ON FUNCTION execreport._check_guard_document(jsonb) IS
-'The members of a guard''s definition under the names of the columns; error 22023 for unknown ones and wrong types.';
-
-CREATE FUNCTION execreport._check_guard(g execreport._guards) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    bounds double precision[];
-    name text;
-    rule text;      -- what is broken: member, value, what is allowed
-    value text;
-    allowed text;
-BEGIN
-    IF g.guard IS NULL OR g.guard !~ '^[A-Za-z0-9_.-]{1,100}$' THEN
-        RAISE EXCEPTION 'guard is %', coalesce('"' || left(g.guard, 64) || '"', 'null')
-            USING ERRCODE = CASE WHEN g.guard IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'A name has 1 to 100 letters, digits, and _ . -';
-    END IF;
-    IF g.kind = 'performance' THEN
-        bounds := execreport._metric_bounds(g.family);
-    END IF;
-    SELECT r.rule, r.value, r.allowed INTO rule, value, allowed FROM (VALUES
-        (1, g.severity IN ('medium', 'high', 'critical'), 'severity', g.severity, 'It is medium, high or critical.'),
-        (2, g.scope = 'everywhere' OR g.scope = 'tenant' AND g.kind IN ('error_rate', 'performance'), 'scope', g.scope,
-            'It is tenant (for error_rate and performance) or everywhere.'),
-        (3, g.action = 'disable_flags' OR execreport._action_flags(g.action) = g.flags, 'action', g.action,
-            'It is disable_exec_reports, disable_master_reports, disable_all_reports, which name their flags, or disable_flags, where flags names them.'),
-        (4, cardinality(g.flags) > 0, 'flags', g.flags::text, 'It names the flags to turn off, at least one.'),
-        (5, g.kind <> 'error_rate' OR g.threshold > 0 AND g.threshold < 1, 'threshold', g.threshold::text, 'A share of failures is above 0 and below 1.'),
-        (6, g.kind <> 'performance' OR g.threshold = ANY (bounds), 'threshold', g.threshold::text,
-            format('It is one of the bucket bounds of %s in seconds, for only those are counted exactly: %s.', g.family, array_to_string(bounds, ', '))),
-        (7, g.kind NOT IN ('error_rate', 'performance') OR g.recover_threshold >= 0 AND g.recover_threshold <= g.threshold,
-            'recover_threshold', g.recover_threshold::text, 'It is at most the threshold.'),
-        (8, g.kind <> 'performance' OR g.quantile > 0 AND g.quantile < 1, 'quantile', g.quantile::text, 'It is above 0 and below 1.'),
-        (9, g.confidence = 0 OR g.confidence >= 0.5 AND g.confidence < 1, 'confidence', g.confidence::text, 'It is at least 0.5 and below 1, or 0 for none.'),
-        (10, g.window_length BETWEEN interval '1 minute' AND interval '1 hour' AND extract(epoch FROM g.window_length)::numeric % 60 = 0,
-            'window', g.window_length::text, 'It is 1 to 60 whole minutes.'),
-        (11, g.cooldown BETWEEN interval '0' AND interval '365 days', 'cooldown', g.cooldown::text, 'It is 0 to 365 days.'),
-        (12, g.kind <> 'health_check' OR cardinality(g.components) > 0, 'components', g.components::text, 'It names components of check_health().')
-        ) AS r (n, is_right, rule, value, allowed)
-     WHERE r.is_right IS NOT TRUE ORDER BY r.n LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION '% is %', rule, coalesce(left(value, 64), 'null') USING ERRCODE = '22023', DETAIL = allowed;
-    END IF;
-    FOREACH name IN ARRAY g.flags LOOP
-        PERFORM execreport._check_flag(name);
-    END LOOP;
-    FOREACH name IN ARRAY g.components LOOP
-        IF NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname = '_health_' || name AND p.pronargs = 0) THEN
-            RAISE EXCEPTION 'unknown component "%"', left(name, 64)
-                USING ERRCODE = '42704', DETAIL = format('There are %s.', (SELECT string_agg(substr(p.proname, 9), ', ' ORDER BY p.proname) FROM pg_proc AS p
-                    WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname LIKE '\_health\_%' AND p.pronargs = 0));
-        END IF;
-    END LOOP;
-    IF g.kind IN ('error_rate', 'performance') THEN
-        PERFORM execreport._metric_delta(NULL, g.family, g.labels || g.failure_labels, now() - g.window_length, now());
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION execreport._check_guard(execreport._guards) IS
-'An error when a guard cannot work: 22023 for a value out of range, 42704 for an unknown flag, family or component.';
-
-CREATE FUNCTION execreport.define_guard(guard text, document jsonb, reason text DEFAULT NULL) RETURNS execreport.guards
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    given CONSTANT jsonb := execreport._check_guard_document(define_guard.document);
-    previous execreport._guards;
-    wanted execreport._guards;
-    result execreport.guards;
-BEGIN
-    IF NOT execreport._caller_is_superuser() THEN
-        RAISE EXCEPTION 'only a superuser defines guards' USING ERRCODE = '42501', DETAIL = 'Guards watch every tenant.';
-    END IF;
-    LOCK TABLE execreport._guards IN SHARE ROW EXCLUSIVE MODE;
-    SELECT * INTO previous FROM execreport.guards AS g WHERE g.guard = define_guard.guard;
-    IF FOUND AND given ->> 'kind' <> previous.kind THEN
-        RAISE EXCEPTION 'kind is "%"', left(given ->> 'kind', 64)
-            USING ERRCODE = '22023', DETAIL = format('The guard %s is of kind %s.', previous.guard, previous.kind), HINT = 'Drop it first, or choose another name.';
-    ELSIF NOT FOUND AND coalesce(given ->> 'kind' NOT IN ('error_rate', 'performance', 'health_check'), true) THEN
-        RAISE EXCEPTION 'kind is %', coalesce('"' || left(given ->> 'kind', 64) || '"', 'missing')
-            USING ERRCODE = '22023', DETAIL = 'A guard is of kind error_rate, performance or health_check.';
-    END IF;
-    wanted := CASE WHEN previous.guard IS NOT NULL THEN previous ELSE execreport._guard_defaults(define_guard.guard, given ->> 'kind') END;
-    wanted := jsonb_populate_record(wanted, given);
-    IF given ? 'flags' AND NOT given ? 'action' THEN
-        wanted.action := 'disable_flags';
-    ELSIF given ? 'action' AND NOT given ? 'flags' AND execreport._action_flags(wanted.action) IS NOT NULL THEN
-        wanted.flags := execreport._action_flags(wanted.action);
-    END IF;
-    IF NOT given ? 'recover_threshold' AND (given ? 'threshold' OR previous.guard IS NULL) THEN
-        wanted.recover_threshold := wanted.threshold * 4 / 5;
-    END IF;
-    IF wanted.kind = 'health_check' AND previous.guard IS NULL AND NOT given ? 'consecutive' THEN
-        wanted.consecutive := CASE wanted.severity WHEN 'critical' THEN 1 ELSE 3 END;   -- what is critical does not wait for a second look
-    END IF;
-    wanted.changed_by := execreport.current_user_id();
-    wanted.changed_at := now();
-    PERFORM execreport._check_guard(wanted);
-
-    DELETE FROM execreport._guards AS g WHERE g.guard = define_guard.guard;
-    INSERT INTO execreport._guards SELECT wanted.*;
-    -- what it remembers was judged by other rules
-    UPDATE execreport.guard_verdicts AS v SET armed = true, breaches = 0, oks = 0, errors = 0
-     WHERE v.guard = define_guard.guard AND (NOT v.armed OR v.breaches > 0 OR v.oks > 0 OR v.errors > 0);
-    PERFORM execreport._audit(execreport.current_tenant(), 'define_guard', 'guard', define_guard.guard,
-        CASE WHEN previous.guard IS NOT NULL THEN to_jsonb(previous) END, to_jsonb(wanted), define_guard.reason, '{"scope": "everywhere"}');
-    SELECT * INTO result FROM execreport.guards AS g WHERE g.guard = define_guard.guard;
-    RETURN result;
-END
-$$;
-COMMENT ON FUNCTION execreport.define_guard(text, jsonb, text) IS
-'Adds a guard, or changes one: members that are not given stay as they are, or have their defaults. Returns its row of guards.
-document: {"kind": error_rate, performance (or latency_quantile) or health_check, "action": disable_exec_reports, disable_master_reports or
-disable_all_reports, or "flags": ["any"], "severity": medium, high or critical, "scope": tenant or everywhere, "family", "labels",
-"failureLabels": what is counted, "components": of check_health(), "threshold": a share of failures above 0 and below 1, or seconds
-that are a bucket bound of the family, "recoverThreshold" (default 0.8 x threshold), "quantile" (0.95), "window" (5 minutes; health
-1), "minSamples" (20), "confidence" (0.95; 0 = compare the plain share), "consecutive" (2; health 3, when it is critical 1), "errorLimit" (4), "cooldown" (30
-minutes), "escalateTenants" (3; null = never), "enabled", "dryRun"}. Its state begins anew. Audited. For superusers.
-Errors: 42501; 22023 for a wrong member, also a latency bound that is no bucket bound; 42704 for an unknown flag, family or component;
-22004 for NULL.
-Example: SELECT execreport.define_guard(''error_rate'', ''{"threshold": 0.2, "dryRun": true}'', ''a first week of watching'');';
-
-CREATE FUNCTION execreport.drop_guard(guard text, reason text DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-    previous execreport._guards;
-BEGIN
-    IF NOT execreport._caller_is_superuser() THEN
-        RAISE EXCEPTION 'only a superuser drops guards' USING ERRCODE = '42501', DETAIL = 'Guards watch every tenant.';
-    END IF;
-    DELETE FROM execreport._guards AS g WHERE g.guard = drop_guard.guard RETURNING * INTO previous;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    PERFORM execreport._audit(execreport.current_tenant(), 'drop_guard', 'guard', drop_guard.guard, to_jsonb(previous), NULL,
-                              drop_guard.reason, '{"scope": "everywhere"}');
-    RETURN true;
-END
-$$;
-COMMENT ON FUNCTION execreport.drop_guard(text, text) IS
-'Removes a guard of one''s own; an installed one is again as it was installed (to switch it off, define it with "enabled": false). Its
-verdicts stay. Returns false when there was nothing to remove. Audited. For superusers; others get 42501.
-Example: SELECT execreport.drop_guard(''error_rate'', ''back to the installed one'');';

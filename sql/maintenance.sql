@@ -142,7 +142,7 @@ BEGIN
     RETURN QUERY
     SELECT s.step, coalesce(u.unit, 0)
       FROM unnest('{health,guards,flag_changes,rollouts,schedules,leases,notifications,digest,generations,expire_events,
-                    expire_notifications,expire_verdicts,expire_submissions}'::text[]) WITH ORDINALITY AS s (step, n)
+                    expire_notifications,expire_verdicts,expire_submissions,expire_runs}'::text[]) WITH ORDINALITY AS s (step, n)
       LEFT JOIN (SELECT 'schedules' AS step, d.tenant_id AS unit
                    FROM (SELECT DISTINCT due.tenant_id FROM execreport._schedules AS due WHERE due.wake_at <= now) AS d
                   WHERE NOT execreport._in_maintenance(d.tenant_id)
@@ -176,6 +176,7 @@ BEGIN
         WHEN 'expire_notifications' THEN RETURN execreport._expire_notifications(now);
         WHEN 'expire_verdicts' THEN RETURN execreport._expire_verdicts(now);
         WHEN 'expire_submissions' THEN RETURN execreport._expire_submissions(now);
+        WHEN 'expire_runs' THEN RETURN execreport._expire_runs(now);
     END CASE;
 END
 $$;
@@ -281,7 +282,8 @@ END
 $$;
 COMMENT ON PROCEDURE execreport.tick(timestamptz) IS
 'Does everything that time asks for, step by step: health checks, guards, scheduled flag changes, rollout stages, schedules, leases
-that have run out, notifications and the daily digest, compaction, retention. now: the instant that counts as the present. The
+that have run out, notifications and the daily digest, compaction, retention. now: the instant that counts as the present, any that is not infinite: what falls due or expires until then
+does so at once, and for good. The
 worker calls it every execreport.naptime; a cron job may. Any number of sessions may call it at once: a step that another one
 is doing is left to it, with a NOTICE. A step that fails does not stop the others: it raises a WARNING, stands in tick_steps, and
 is notified once in #engineering until it has worked again. Each step commits by itself; not inside a transaction block.
@@ -412,7 +414,7 @@ BEGIN
     DELETE FROM execreport.report_submissions AS s
      USING (SELECT o.tenant_id, o.submission_id
               FROM execreport.report_submissions AS o
-             WHERE o.created_at < _expire_submissions.now - execreport._setting('submission_retention') * interval '1 s'
+             WHERE o.created_at < _expire_submissions.now - execreport._setting('submission_retention')::integer * interval '1 s'
                AND NOT EXISTS (SELECT FROM execreport.report_data_collections AS c
                                 WHERE c.tenant_id = o.tenant_id AND c.collection_id = o.collection_id
                                   AND c.status IN ('pending', 'in_progress'))
@@ -428,6 +430,30 @@ $$;
 COMMENT ON FUNCTION execreport._expire_submissions(timestamptz, integer) IS
 'Removes what was submitted more than execreport.submission_retention ago and neither runs nor is scheduled any more, at most a
 batch; and the rates of users who have not submitted for a minute.';
+
+CREATE FUNCTION execreport._expire_runs(now timestamptz, batch integer DEFAULT 1000) RETURNS bigint
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    WITH old AS (
+        SELECT r.tenant_id, r.run_id
+          FROM execreport.schedule_runs AS r
+          JOIN execreport._schedules AS s ON s.tenant_id = r.tenant_id AND s.schedule_id = r.schedule_id
+         WHERE r.status NOT IN ('pending', 'running')
+           AND r.created_at < _expire_runs.now - execreport._setting('schedule_run_retention')::integer * interval '1 s'
+           AND coalesce(r.completed_at, r.created_at) < _expire_runs.now - execreport._setting('schedule_run_retention')::integer * interval '1 s'
+           -- an occurrence that is still to come has been run by hand: its row is what keeps it from running again
+           AND r.scheduled_at <= s.scheduled_through
+         ORDER BY r.created_at
+         LIMIT _expire_runs.batch
+           FOR UPDATE OF r SKIP LOCKED
+    ), gone AS (
+        DELETE FROM execreport.schedule_runs AS r USING old WHERE r.tenant_id = old.tenant_id AND r.run_id = old.run_id
+        RETURNING 1)
+    SELECT count(*) FROM gone;
+END;
+COMMENT ON FUNCTION execreport._expire_runs(timestamptz, integer) IS
+'Removes runs of schedules that were over more than execreport.schedule_run_retention ago, whatever became of them, at most a batch,
+the oldest first, and returns how many.';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 

@@ -45,8 +45,8 @@ DECLARE
         AND (SELECT count(*) FROM (SELECT FROM execreport.notifications AS n
                                     WHERE n.tenant_id = _notify.tenant_id AND n.channel = _notify.channel AND n.state <> 'held'
                                       AND n.created_at > now() - interval '1 hour'
-                                    LIMIT execreport._setting('max_notifications_per_hour')) AS recent)
-            >= execreport._setting('max_notifications_per_hour');
+                                    LIMIT execreport._setting('max_notifications_per_hour')::integer) AS recent)
+            >= execreport._setting('max_notifications_per_hour')::integer;
     result bigint;
 BEGIN
     INSERT INTO execreport.notifications (tenant_id, channel, message, severity, details, dedupe_key, state, next_try)
@@ -218,7 +218,7 @@ DECLARE
 BEGIN
     DELETE FROM execreport.notifications AS n
      USING (SELECT o.tenant_id, o.notification_id FROM execreport.notifications AS o
-             WHERE o.next_try IS NULL AND o.created_at < _expire_notifications.now - execreport._setting('notification_retention') * interval '1 s'
+             WHERE o.next_try IS NULL AND o.created_at < _expire_notifications.now - execreport._setting('notification_retention')::integer * interval '1 s'
              LIMIT batch FOR UPDATE SKIP LOCKED) AS old
      WHERE n.tenant_id = old.tenant_id AND n.notification_id = old.notification_id;
     GET DIAGNOSTICS result = ROW_COUNT;

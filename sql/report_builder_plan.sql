@@ -94,7 +94,7 @@ or an error when it is required.';
 CREATE FUNCTION execreport._builder_segmentation(members jsonb, kind text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    largest integer := current_setting('execreport.max_parallel_segments')::integer;
+    largest integer := execreport._setting('max_parallel_segments')::integer;
     own jsonb;
     backfill jsonb := '{}';
     errors jsonb := '[]';
@@ -189,7 +189,7 @@ DECLARE
     periods integer := (config -> 'periods')::integer;
     first_day date;
     last_day date := day - coalesce(members #>> '{lookbackConfig,lagDays}', members #>> '{lookbackConfig,lag_days}',
-                                    current_setting('execreport.data_lag_days'))::integer;
+                                    execreport._setting('data_lag_days'))::integer;
     found jsonb;
     path text := 'backfillConfig' || CASE WHEN periods IS NOT NULL THEN '.periods' WHEN config ? 'days' THEN '.days' ELSE '' END;
 BEGIN
@@ -222,7 +222,7 @@ leaves the last day out, with calendar alignment the whole week, month or quarte
 CREATE FUNCTION execreport._builder_runs(config jsonb, after timestamptz) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    shortest interval := current_setting('execreport.min_schedule_interval')::interval;
+    shortest interval := execreport._setting('min_schedule_interval')::integer * interval '1 s';
     gap interval;
     runs jsonb;
     found text;

@@ -164,8 +164,8 @@ BEGIN
                    (SELECT count(*)::integer FROM execreport.workflow_schedules AS d
                      WHERE d.tenant_id = w.tenant AND d.user_id = w.user_id AND d.status <> 'ended'
                        AND plan ->> 'scheduleType' <> 'once') AS schedules,
-                   current_setting('execreport.max_concurrent_backfills')::integer AS most_backfills,
-                   current_setting('execreport.max_active_schedules')::integer AS most_schedules
+                   execreport._setting('max_concurrent_backfills')::integer AS most_backfills,
+                   execreport._setting('max_active_schedules')::integer AS most_schedules
               FROM wish AS w
         )
         SELECT jsonb_build_object(
@@ -263,7 +263,7 @@ DECLARE
     caller text := execreport.current_user_id();
     earlier execreport.report_submissions;
     times timestamptz[];
-    most integer := current_setting('execreport.max_submits_per_minute')::integer;
+    most integer := execreport._setting('max_submits_per_minute')::integer;
     wait integer;
     plan jsonb;
     conflicts jsonb;

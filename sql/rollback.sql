@@ -190,7 +190,8 @@ everywhere when escalate_tenants of them breach at once), invalidates reusable r
 judged already. Call it every minute, from as many sessions as you like: each window is judged and acted on once, in one transaction.
 A flag that was rolled back stays off until resume(). A guard that cannot measure never acts; after error_limit windows it says
 so in #alerts. Failed health checks are also told in #health.
-now: the instant to judge from. For superusers.
+now: the instant to judge from, any that is not infinite: a later one stands for what would happen then, and what it does stays. For
+superusers.
 Errors: 42501 for others; 22023 when now is infinite.
 Example: SELECT guard, tenant_id, verdict, outcome FROM execreport.run_guards();';
 
@@ -247,18 +248,6 @@ END
 $$;
 COMMENT ON FUNCTION execreport._target_flags(text) IS
 'The flags of a target of emergency_rollback().';
-
-CREATE FUNCTION execreport._check_reason(reason text, purpose text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF coalesce(btrim(reason), '') = '' THEN
-        RAISE EXCEPTION 'reason is %', CASE WHEN reason IS NULL THEN 'null' ELSE 'empty' END
-            USING ERRCODE = CASE WHEN reason IS NULL THEN '22004' ELSE '22023' END, HINT = purpose;
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION execreport._check_reason(text, text) IS
-'An error unless there is a reason.';
 
 CREATE FUNCTION execreport._scope_tenants(scope integer[]) RETURNS integer[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -351,7 +340,7 @@ DECLARE
 BEGIN
     PERFORM execreport._check_flag(resume.flag);
     PERFORM execreport._check_reason(resume.reason, 'Ending a rollback is audited: say why.'),
-            execreport._check_now(coalesce(resume.now, now()));
+            execreport._check_present(coalesce(resume.now, now()));
     scope := (execreport._scope_tenants(CASE WHEN resume.tenant_id IS NOT NULL THEN ARRAY[resume.tenant_id] END))[1];
     log_tenant := CASE scope WHEN 0 THEN execreport.current_tenant() ELSE scope END;
     before := execreport._enabled_in(scope, resume.flag);
@@ -377,5 +366,6 @@ COMMENT ON FUNCTION execreport.resume(text, text, integer, timestamptz) IS
 rollouts decide again. Returns false when no switch was engaged there. Guards begin anew: windows that began before now do not
 count. No rollout of the flag goes on for the guard''s cooldown (30 minutes). One row of audit_logs (action resume), one notification
 and one event. For operators of the tenant; everywhere for superusers.
-Errors: 42704 an unknown flag or tenant; 22004, 22023 no reason; 22023 when now is infinite; 42501.
+now: the instant that counts as the present; for all but superusers at most a day after the clock.
+Errors: 42704 an unknown flag or tenant; 22004, 22023 no reason; 22023 another now; 42501.
 Example: SELECT execreport.resume(''execReportsEnabled'', ''fixed in release 42'');';

@@ -265,7 +265,7 @@ BEGIN
       FROM execreport.rollouts AS r WHERE r.status = 'held' AND r.flags && _refuse_widening.flags ORDER BY 1 LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'rollout "%" is on hold', held.rollout
-            USING ERRCODE = '55000', DETAIL = format('Since %s%s.', held.changed_at, coalesce(': ' || held.reason, '')),
+            USING ERRCODE = '55000', DETAIL = format('Since %s%s.', execreport._second(held.changed_at), coalesce(': ' || held.reason, '')),
                   HINT = format('execreport.continue_rollout(%L) lets it go on.', held.rollout);
     END IF;
     FOREACH key IN ARRAY _refuse_widening.flags LOOP
@@ -275,7 +275,7 @@ BEGIN
                 USING ERRCODE = '55000', DETAIL = 'It was turned off for every tenant.',
                       HINT = 'execreport.resume() ends that when the cause is found; after its cooldown the rollout may go on.';
         ELSIF ready > _refuse_widening.now THEN
-            RAISE EXCEPTION '% cools down until %', key, ready
+            RAISE EXCEPTION '% cools down until %', key, execreport._second(ready)
                 USING ERRCODE = '55000', DETAIL = 'It was rolled back a short while ago.', HINT = 'Widen the rollout after that.';
         END IF;
     END LOOP;

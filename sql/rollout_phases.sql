@@ -7,7 +7,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     plan jsonb := jsonb_strip_nulls(jsonb_build_object('users', users, 'flags', flags, 'stages', stages, 'automatic', automatic));
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(start_rollout.now);
+    PERFORM execreport._require_operator(), execreport._check_now(start_rollout.now), execreport._check_reason(start_rollout.reason);
     IF execreport._approval_required() THEN
         RETURN format('%s: waits for approval: change %s', start_rollout.rollout, execreport._add_flag_change(start_rollout.rollout,
             jsonb_build_object('start', plan), NULL, start_rollout.reason, true, start_rollout.now));
@@ -193,7 +193,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     r execreport.rollouts;
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(advance_rollout.now);
+    PERFORM execreport._require_operator(), execreport._check_now(advance_rollout.now), execreport._check_reason(advance_rollout.reason);
     IF execreport._approval_required() THEN
         r := execreport._locked_rollout(advance_rollout.rollout);
         PERFORM execreport._refuse_advance(r, advance_rollout.now);
@@ -281,7 +281,7 @@ BEGIN
 
     SELECT f, execreport._cooldown_until(f) INTO key, until FROM unnest(r.flags) AS f ORDER BY 2 DESC NULLS LAST, 1 LIMIT 1;
     IF until > now THEN
-        kind := 'cooldown'; what := format('%s cools down until %s', key, until);
+        kind := 'cooldown'; what := format('%s cools down until %s', key, execreport._second(until));
         advice := 'It was rolled back a short while ago: wait until then.';
         RETURN;
     END IF;
@@ -289,8 +289,8 @@ BEGIN
     SELECT r.watched_since + s.minimum_hold INTO until
       FROM execreport.rollout_stages AS s WHERE s.rollout = r.rollout AND s.stage = r.stage;
     IF now < until THEN
-        kind := 'minimum_hold'; what := format('its stage lasts until %s', until); advice := 'Watch it in execreport.rollout_status() until then.';
-    ELSIF until > r.watched_since AND current_setting('execreport.rollout_require_verdict')::boolean THEN
+        kind := 'minimum_hold'; what := format('its stage lasts until %s', execreport._second(until)); advice := 'Watch it in execreport.rollout_status() until then.';
+    ELSIF until > r.watched_since AND execreport._setting('rollout_require_verdict')::boolean THEN
         SELECT v.kind, v.what INTO kind, what FROM execreport._verdict_obstacle(r, now) AS v;
         advice := CASE kind WHEN 'breach' THEN 'execreport.check_rollback_conditions() has the figures; abort() or hold() stops it.'
                             WHEN 'verdict' THEN 'A guard needs enough reports in its window: wait, or see execreport.guard_verdicts.' END;
@@ -320,7 +320,7 @@ BEGIN
              ORDER BY j.tenant_id, j.guard, j.window_start DESC) AS v
      WHERE v.verdict = 'breach' ORDER BY v.window_start DESC, v.guard LIMIT 1;
     IF FOUND THEN
-        kind := 'breach'; what := format('guard %s saw a breach in the window of %s', breach.guard, breach.window_start);
+        kind := 'breach'; what := format('guard %s saw a breach in the window of %s', breach.guard, execreport._second(breach.window_start));
         RETURN;
     END IF;
     SELECT count(*) INTO good
@@ -328,7 +328,7 @@ BEGIN
      WHERE j.window_start >= r.watched_since AND j.window_start <= _verdict_obstacle.now AND j.verdict = 'ok'
        AND g.kind IN ('error_rate', 'performance');
     IF judges > 0 AND good = 0 THEN
-        kind := 'verdict'; what := format('no guard has said ok since %s', r.watched_since);
+        kind := 'verdict'; what := format('no guard has said ok since %s', execreport._second(r.watched_since));
     END IF;
 END
 $$;
@@ -386,7 +386,7 @@ BEGIN
                 (SELECT format(', reaches %s (%s tenants)', execreport._rollout_reach(f.users, f.percentage, f.max_size),
                                execreport._rollout_tenants_text(f.group_id, f.percentage, f.max_size))
                    FROM execreport.flag_rollouts AS f WHERE f.flag = r.flags[1]),
-                CASE WHEN r.status = 'running' THEN (SELECT format('; next %s, not before %s', n.phase, r.watched_since + s.minimum_hold)
+                CASE WHEN r.status = 'running' THEN (SELECT format('; next %s, not before %s', n.phase, execreport._second(r.watched_since + s.minimum_hold))
                    FROM execreport.rollout_stages AS n WHERE n.rollout = r.rollout AND n.stage = r.stage + 1) END)
               FROM execreport.rollout_stages AS s WHERE s.rollout = r.rollout AND s.stage = r.stage);
 END
@@ -399,7 +399,7 @@ COMMENT ON FUNCTION execreport._rollout_sentence(execreport.rollouts) IS
 CREATE FUNCTION execreport.hold(rollout text DEFAULT 'reports', reason text DEFAULT NULL, now timestamptz DEFAULT now()) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(hold.now);
+    PERFORM execreport._require_operator(), execreport._check_now(hold.now), execreport._check_reason(hold.reason);
     RETURN execreport._hold_rollout(execreport._locked_rollout(hold.rollout), hold.reason, hold.now);
 END
 $$;
@@ -436,7 +436,7 @@ DECLARE
     r execreport.rollouts;
     before execreport.rollouts;
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(continue_rollout.now);
+    PERFORM execreport._require_operator(), execreport._check_now(continue_rollout.now), execreport._check_reason(continue_rollout.reason);
     r := execreport._locked_rollout(continue_rollout.rollout);
     before := r;
     IF r.status = 'running' THEN
@@ -472,7 +472,7 @@ DECLARE
     previous jsonb;
     taken text[] := '{}';
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(abort.now);
+    PERFORM execreport._require_operator(), execreport._check_now(abort.now), execreport._check_reason(abort.reason);
     IF EXISTS (SELECT FROM execreport._find_rollout(abort.rollout) AS x WHERE x.rollout IS NOT NULL) THEN
         r := execreport._locked_rollout(abort.rollout);
         before := r;
@@ -523,7 +523,7 @@ DECLARE
     r execreport.rollouts;
     obstacle record;
     state text; message text;
-    longest interval := current_setting('execreport.rollout_max_hold')::interval;
+    longest interval := execreport._setting('rollout_max_hold')::integer * interval '1 min';
     steps integer := 0;
 BEGIN
     PERFORM execreport._check_now(_advance_due_rollouts.now);
@@ -565,7 +565,7 @@ DECLARE
         ELSE r.watched_since + (SELECT s.minimum_hold FROM execreport.rollout_stages AS s WHERE s.rollout = r.rollout AND s.stage = r.stage) END;
 BEGIN
     IF longest > interval '0' AND _tell_long_hold.now - since > longest THEN
-        PERFORM execreport._notify(0, '#engineering', format('rollout %s has been waiting since %s: %s', r.rollout, since, what), 'warning',
+        PERFORM execreport._notify(0, '#engineering', format('rollout %s has been waiting since %s: %s', r.rollout, execreport._second(since), what), 'warning',
             jsonb_build_object('rollout', r.rollout, 'flags', r.flags, 'stage', r.stage, 'since', since),
             format('rollout_hold:%s:%s', r.rollout, extract(epoch FROM since)));
     END IF;

@@ -25,7 +25,11 @@ RETURNS TABLE (rollout text, flag text, phase text, status text, since timestamp
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM execreport._require_operator(), execreport._check_now(rollout_status.now);
+    IF NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'only a superuser reads the status of rollouts'
+            USING ERRCODE = '42501', DETAIL = 'It counts every tenant.', HINT = 'execreport.feature_availability() shows what one tenant has, and why.';
+    END IF;
+    PERFORM execreport._check_now(rollout_status.now);
     RETURN QUERY
     SELECT r.rollout, f.key, s.phase, coalesce(r.status, 'by hand'), r.stage_since,
            execreport._rollout_reach(f.users, f.percentage, f.max_size), f.percentage, t.reached || ' of ' || t.of,
@@ -50,7 +54,7 @@ BEGIN
       LEFT JOIN execreport.rollout_stages AS n ON n.rollout = r.rollout AND n.stage = r.stage + 1 AND r.status IN ('running', 'held')
       LEFT JOIN LATERAL (SELECT y.decision, y.reason, y.decided_at FROM execreport.rollout_decisions AS y
                           WHERE y.flag = f.key ORDER BY y.decision_id DESC LIMIT 1) AS d ON true
-      LEFT JOIN LATERAL (SELECT format('%s: %s, window of %s', j.guard, j.verdict, j.window_start) AS said
+      LEFT JOIN LATERAL (SELECT format('%s: %s, window of %s', j.guard, j.verdict, execreport._second(j.window_start)) AS said
                            FROM execreport.guard_verdicts AS j JOIN execreport.guards AS g ON g.guard = j.guard
                           WHERE f.key = ANY (g.flags)
                             AND j.window_start BETWEEN rollout_status.now - interval '1 day' AND rollout_status.now
@@ -111,7 +115,7 @@ BEGIN
             AND k.tenant_id = (SELECT min(l.tenant_id) FROM execreport.kill_switches AS l WHERE l.flag = f.key AND l.tenant_id IN (0, asked))
       LEFT JOIN execreport.flag_overrides AS o ON o.tenant_id = asked AND o.user_id = '' AND o.flag = f.key
       LEFT JOIN LATERAL (SELECT btrim(split_part(s, '=', 2)) AS value
-                           FROM regexp_split_to_table(current_setting('execreport.feature_flags', true), ',') AS s
+                           FROM regexp_split_to_table(execreport._setting('feature_flags'), ',') AS s
                           WHERE btrim(split_part(s, '=', 1)) = f.key LIMIT 1) AS s ON true
       CROSS JOIN LATERAL (SELECT v.metadata AS said
                             FROM execreport.evaluate_flag(f.key, 'false', jsonb_build_object('tenantId', asked)) AS v) AS e

@@ -67,11 +67,11 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $
 DECLARE
     contract jsonb := (execreport._contract('generated-scenario', NULL)).schema;
     maximum  constant jsonb := jsonb_build_object(
-        'capabilities', current_setting('execreport.max_capabilities')::integer,
-        'competencies', current_setting('execreport.max_competencies')::integer,
-        'skills', current_setting('execreport.max_skills')::integer,
-        'roles', current_setting('execreport.max_roles')::integer);
-    whole    constant boolean := current_setting('execreport.strict_validation')::boolean;
+        'capabilities', execreport._setting('max_capabilities')::integer,
+        'competencies', execreport._setting('max_competencies')::integer,
+        'skills', execreport._setting('max_skills')::integer,
+        'roles', execreport._setting('max_roles')::integer);
+    whole    constant boolean := execreport._setting('strict_validation')::boolean;
     roles    jsonb := contract #> '{properties,suggested_roles}' || jsonb_build_object('maxItems', maximum -> 'roles');
     other    record;
 BEGIN
@@ -162,7 +162,7 @@ DECLARE
     contract jsonb := execreport._scenario_contract();
     result   jsonb;
     roles    integer;
-    maximum  integer := current_setting('execreport.max_roles')::integer;
+    maximum  integer := execreport._setting('max_roles')::integer;
 BEGIN
     IF NOT execreport.json_matches_schema(contract, document) THEN
         SELECT jsonb_agg(jsonb_build_object(

@@ -25,7 +25,7 @@ BEGIN
             USING ERRCODE = 'P0002', HINT = 'SELECT id, status FROM execreport.scenario_generations lists them.';
     ELSIF NOT execreport._is_creator(result.created_by, result.created_role) AND NOT execreport._has_persona('operator') THEN
         RAISE EXCEPTION 'user "%" may not do this with a generation of somebody else', left(execreport.current_user_id(), 64)
-            USING ERRCODE = '42501', DETAIL = 'It takes its creator, or persona operator.';
+            USING ERRCODE = '42501', DETAIL = format('Generation %s takes its creator, or persona operator.', result.id);
     END IF;
     RETURN result;
 END
@@ -369,7 +369,7 @@ Example: SELECT execreport.retry_generation(id) FROM execreport.scenario_generat
 CREATE FUNCTION execreport._compact_generations(now timestamptz DEFAULT now(), dry_run boolean DEFAULT false) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    before     timestamptz := _compact_generations.now - make_interval(days => current_setting('execreport.chunk_retention_days')::integer);
+    before     timestamptz := _compact_generations.now - make_interval(days => execreport._setting('chunk_retention_days')::integer);
     generation record;
     assembled  record;
     compacted  integer := 0;

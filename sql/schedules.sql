@@ -1,8 +1,9 @@
 -- schedules: workflows that run by the calendar, and the record of every run that was made, missed or skipped.
 --
 -- run_due_schedules(now) makes the runs; any number of sessions may call it at once. Invariant: whoever reads or changes
--- what belongs to a schedule, its runs included, first locks the schedule's row. scheduled_through is the instant up to
--- which every occurrence of the rule has its row in schedule_runs, so none is lost and none is made twice, and a clock
+-- what belongs to a schedule, its runs included, first locks the schedule's row; retention alone does not, for what it takes
+-- nobody asks for any more. scheduled_through is the instant up to which every occurrence of the rule has, or had, its row in
+-- schedule_runs, so none is lost and none is made twice, and a clock
 -- that jumps back makes nothing.
 
 CREATE TABLE execreport._schedules (
@@ -62,11 +63,12 @@ CREATE TABLE execreport.schedule_runs (
 );
 CREATE INDEX schedule_runs_open_idx ON execreport.schedule_runs (tenant_id, schedule_id, scheduled_at)
     WHERE status IN ('pending', 'running');
+CREATE INDEX schedule_runs_over_idx ON execreport.schedule_runs (created_at) WHERE status NOT IN ('pending', 'running');
 COMMENT ON TABLE execreport.schedule_runs IS
 'One row for every occurrence of a schedule and every manual run. status: running (whoever called run_due_schedules() has
 it to do), pending (waits for an earlier run to end), completed, failed, cancelled (another run took its place), skipped
 (an earlier run was not over), missed (not made in time). reason: why, for the last three, and "caught up" for a late run.
-Written by the functions of the schedules.';
+Kept for execreport.schedule_run_retention after it is over. Written by the functions of the schedules.';
 
 CREATE VIEW execreport.workflow_schedules WITH (security_barrier) AS
 SELECT s.tenant_id, s.schedule_id, s.workflow_id, s.schedule_config, s.parameters, s.catchup, s.catchup_window, s.max_catchup,
@@ -119,7 +121,7 @@ BEGIN
         RAISE EXCEPTION 'parameters is %', coalesce(jsonb_typeof(create_schedule.parameters), 'null')
             USING ERRCODE = '22023', DETAIL = 'Parameters are a JSON object, {} when there are none.';
     ELSIF first_run IS NULL THEN
-        RAISE EXCEPTION 'the schedule has no run after %', create_schedule.now
+        RAISE EXCEPTION 'the schedule has no run after %', execreport._second(create_schedule.now)
             USING ERRCODE = '22023', DETAIL = 'Its end or its only day lies in the past, or its day never comes.',
                   HINT = 'See execreport.preview_runs(config, after, count).';
     ELSIF NOT EXISTS (SELECT FROM execreport.workflows AS w
@@ -221,7 +223,8 @@ COMMENT ON FUNCTION execreport.run_due_schedules(timestamptz) IS
 'Makes the runs that have fallen due in the current tenant and returns those that the caller has to do now (status running),
 in no particular order; report each with complete_schedule_run() or fail_schedule_run(). Occurrences that are not
 run are recorded in schedule_runs with the reason. Any number of sessions may call it at once: a schedule that another one
-works on is left to it, and no run is made twice. now: the instant that counts as the present. For editors.
+works on is left to it, and no run is made twice. now: the instant that counts as the present; all occurrences until then
+fall due, and what they leave behind stays. For editors.
 Errors: 42501 for others; 22023 when now is NULL or infinite.
 Example: SELECT run_id, schedule_id, scheduled_at FROM execreport.run_due_schedules();';
 
@@ -419,9 +422,10 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     s execreport._schedules := execreport._locked_schedule(tenant, pause_schedule.schedule_id);
 BEGIN
+    PERFORM execreport._check_reason(pause_schedule.reason);
     IF pause_schedule.now IS NULL OR pause_schedule.until <= pause_schedule.now OR NOT isfinite(pause_schedule.until) THEN
         RAISE EXCEPTION 'until % is not later than now', coalesce(pause_schedule.until::text, 'null')
-            USING ERRCODE = '22023', DETAIL = format('Now is %s.', coalesce(pause_schedule.now::text, 'null')),
+            USING ERRCODE = '22023', DETAIL = format('Now is %s.', coalesce(execreport._second(pause_schedule.now), 'null')),
                   HINT = 'Give a later instant, or none to pause until resume_schedule() is called.';
     END IF;
     IF s.status = 'ended' THEN
@@ -508,6 +512,7 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     s execreport._schedules := execreport._locked_schedule(tenant, end_schedule.schedule_id);
 BEGIN
+    PERFORM execreport._check_reason(end_schedule.reason);
     IF s.status = 'ended' THEN
         RETURN false;
     END IF;
@@ -544,9 +549,9 @@ BEGIN
                   HINT = CASE s.status WHEN 'ended' THEN 'Create a new schedule.' ELSE 'Use execreport.end_schedule() to end it.' END;
     ELSIF s.status = 'active' AND s.next_run_at <= change_schedule.now THEN
         RAISE EXCEPTION 'schedule % has runs that are due', change_schedule.schedule_id
-            USING ERRCODE = '55000', DETAIL = format('The next one was due at %s.', s.next_run_at),
+            USING ERRCODE = '55000', DETAIL = format('The next one was due at %s.', execreport._second(s.next_run_at)),
                   HINT = CASE WHEN s.next_run_at + delay <= change_schedule.now THEN 'Call execreport.run_due_schedules() first.'
-                              ELSE format('Its jitter delays it; call execreport.run_due_schedules() first, from %s on.', s.next_run_at + delay) END;
+                              ELSE format('Its jitter delays it; call execreport.run_due_schedules() first, from %s on.', execreport._second(s.next_run_at + delay)) END;
     END IF;
     UPDATE execreport._schedules AS stored
        SET schedule_config = change_schedule.schedule_config, scheduled_through = greatest(change_schedule.now, stored.scheduled_through),

@@ -45,11 +45,17 @@ er_notify_bell(void)
 	Async_Notify(ER_EVENT_CHANNEL, "");
 }
 
-/* current_setting() knows our settings only when the library is loaded already. */
+/*
+ * current_setting() knows our settings only when the library is loaded already, and until then believes whatever the
+ * session's user has given them. Calling this loads it.
+ */
 Datum
 er_setting(PG_FUNCTION_ARGS)
 {
 	char	   *name = psprintf("execreport.%s", text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	const char *value = GetConfigOption(name, false, false);
 
-	PG_RETURN_INT32(pg_strtoint32(GetConfigOption(name, false, false)));
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(value));
 }

@@ -40,6 +40,7 @@ static int	event_retention = 3 * 24 * 3600;
 static int	notification_retention = 30 * 24 * 3600;
 static int	max_notifications_per_hour = 60;
 static int	submission_retention = 90 * 24 * 3600;
+static int	schedule_run_retention = 90 * 24 * 3600;
 
 static const struct config_enum_entry notify_modes[] = {
 	{"commit", ER_NOTIFY_COMMIT, false},
@@ -133,6 +134,9 @@ _PG_init(void)
 	DefineCustomIntVariable("execreport.submission_retention",
 							"How long submitted reports are kept that neither run nor are scheduled any more.",
 							NULL, &submission_retention, 90 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("execreport.schedule_run_retention",
+							"How long the runs of schedules are kept that are over.",
+							NULL, &schedule_run_retention, 90 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("execreport.max_notifications_per_hour",
 							"How many notifications below severity high a channel of a tenant gets within an hour.",
 							"Further ones are held back and counted in the daily digest.",

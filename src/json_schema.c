@@ -118,6 +118,7 @@ er_json_schema_check(PG_FUNCTION_ARGS)
 	if (!er_js_validate(er_js_schema_of_jsonb(meta), &root, &errors))
 	{
 		StringInfoData all;
+		int			lines = 0;
 
 		initStringInfo(&all);
 		for (int i = 0; i < errors.count; i++)
@@ -126,7 +127,7 @@ er_json_schema_check(PG_FUNCTION_ARGS)
 			if (i > 0 && strcmp(errors.list[i].message, errors.list[i - 1].message) == 0 &&
 				strcmp(errors.list[i].instance_path, errors.list[i - 1].instance_path) == 0)
 				continue;
-			appendStringInfo(&all, "%s%s: %s", i > 0 ? "\n" : "",
+			appendStringInfo(&all, "%s%s: %s", lines++ > 0 ? "\n" : "",
 							 errors.list[i].instance_path[0] ? errors.list[i].instance_path : "\"\"",
 							 errors.list[i].message);
 		}
@@ -135,7 +136,7 @@ er_json_schema_check(PG_FUNCTION_ARGS)
 				 errmsg("invalid schema at %s: %s",
 						errors.count > 0 && errors.list[0].instance_path[0] ? errors.list[0].instance_path : "\"\"",
 						errors.count > 0 ? errors.list[0].message : "too many problems"),
-				 errdetail("%s", all.data),
+				 lines > 1 ? errdetail("%s", all.data) : 0,
 				 errhint("The schema must be valid against its meta-schema, JSON Schema 2020-12 unless $schema says draft-07.")));
 	}
 	er_js_schema_of_jsonb(source);

@@ -1,18 +1,22 @@
 /*
  * rollback.c
- *		Is a share really above a threshold? The lower bound of the Wilson score interval.
+ *		Is a share really above a threshold, or above another share? The lower bounds of the Wilson score interval and
+ *		of the two-proportion z-test.
  *
- * A pure machine: counts in, a bound out. The bound lies below the share that was seen by as much as chance may have
+ * Pure machines: counts in, a bound out. A bound lies below what was seen by as much as chance may have
  * added to it, so a guard that compares the bound and not the share does not act on a handful of unlucky samples.
  */
 #include "compat.h"
 
 #include <math.h>
 
+static void check_counts(int64 k, int64 n, const char *prefix);
+static void check_confidence(double confidence);
 static double normal_quantile(double p);
 static double ratio_of_polynomials(const double *above, const double *below, double x);
 
 PG_FUNCTION_INFO_V1(er_wilson_lower_bound);
+PG_FUNCTION_INFO_V1(er_difference_lower_bound);
 
 /*
  * wilson_lower_bound(k, n, confidence): one-sided; Wilson 1927, in the form
@@ -31,21 +35,8 @@ er_wilson_lower_bound(PG_FUNCTION_ARGS)
 	double		z;
 	double		bound;
 
-	if (n < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("n is %lld", (long long) n),
-				 errdetail("A number of samples is 0 or more.")));
-	if (k < 0 || k > n)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("k is %lld", (long long) k),
-				 errdetail("Of %lld samples 0 to %lld can have failed.", (long long) n, (long long) n)));
-	if (!(confidence == 0 || (confidence >= 0.5 && confidence < 1)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("confidence is %g", confidence),
-				 errdetail("It is at least 0.5 and below 1, or 0 for the share as it was seen.")));
+	check_counts(k, n, "");
+	check_confidence(confidence);
 	if (n == 0)
 		PG_RETURN_NULL();
 
@@ -55,6 +46,63 @@ er_wilson_lower_bound(PG_FUNCTION_ARGS)
 	z = normal_quantile(confidence);
 	bound = (p + z * z / (2.0 * n) - z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n))) / (1 + z * z / n);
 	PG_RETURN_FLOAT8(bound < 0 || k == 0 ? 0 : bound);
+}
+
+/*
+ * difference_lower_bound(k, n, base_k, base_n, confidence): the difference of the shares less what chance may have added to
+ * it, by the two-proportion z-test with the pooled share p, one-sided:
+ *
+ *		k/n - base_k/base_n - z sqrt(p(1-p) (1/n + 1/base_n)),		p = (k + base_k) / (n + base_n)
+ *
+ * It exceeds a margin exactly when the test rejects that the shares differ by no more than the margin.
+ */
+Datum
+er_difference_lower_bound(PG_FUNCTION_ARGS)
+{
+	int64		k = PG_GETARG_INT64(0);
+	int64		n = PG_GETARG_INT64(1);
+	int64		base_k = PG_GETARG_INT64(2);
+	int64		base_n = PG_GETARG_INT64(3);
+	double		confidence = PG_GETARG_FLOAT8(4);
+	double		difference;
+	double		p;
+
+	check_counts(k, n, "");
+	check_counts(base_k, base_n, "base_");
+	check_confidence(confidence);
+	if (n == 0 || base_n == 0)
+		PG_RETURN_NULL();
+
+	difference = (double) k / (double) n - (double) base_k / (double) base_n;
+	if (confidence == 0)
+		PG_RETURN_FLOAT8(difference);
+	p = ((double) k + (double) base_k) / ((double) n + (double) base_n);
+	PG_RETURN_FLOAT8(difference - normal_quantile(confidence) * sqrt(p * (1 - p) * (1.0 / n + 1.0 / base_n)));
+}
+
+static void
+check_counts(int64 k, int64 n, const char *prefix)
+{
+	if (n < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%sn is %lld", prefix, (long long) n),
+				 errdetail("A number of samples is 0 or more.")));
+	if (k < 0 || k > n)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%sk is %lld", prefix, (long long) k),
+				 errdetail("Of %lld samples 0 to %lld can have failed.", (long long) n, (long long) n)));
+}
+
+static void
+check_confidence(double confidence)
+{
+	if (!(confidence == 0 || (confidence >= 0.5 && confidence < 1)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("confidence is %g", confidence),
+				 errdetail("It is at least 0.5 and below 1, or 0 for the share as it was seen.")));
 }
 
 /*

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Writes guard_wilson.csv and guard_machine.csv: what guards have to answer, worked out without them.
+"""Writes guard_wilson.csv, guard_difference.csv and guard_machine.csv: what guards have to answer, worked out without them.
 
 Wilson's bound is computed two ways that must agree: by the closed formula with 50 digits (mpmath), and as the lower root of
-the equation it comes from, (p - x)^2 = z^2 x (1 - x) / n; the quantile z is compared with Python's statistics.NormalDist. The machine is walked through random windows by a small program
+the equation it comes from, (p - x)^2 = z^2 x (1 - x) / n; the quantile z is compared with Python's statistics.NormalDist. The bound of a
+difference is computed with 50 digits from the formula of the two-proportion z-test with the pooled share, and put back into the test:
+with the bound as the difference of the hypothesis the test's p-value must be 1 - confidence; where statsmodels is installed, its
+proportions_ztest() has to say so. The machine is walked through random windows by a small program
 that was written from the rules, not from the SQL:
 
   - breach when n >= min_samples and the bound of k of n is above the threshold; insufficient when n is too small
@@ -15,7 +18,11 @@ import os
 import random
 from statistics import NormalDist
 
-from mpmath import mp, mpf, erfinv, sqrt
+from mpmath import mp, mpf, erfinv, ncdf, sqrt
+try:
+    from statsmodels.stats.proportion import proportions_ztest
+except ImportError:
+    proportions_ztest = None
 
 mp.dps = 50
 here = os.path.dirname(os.path.abspath(__file__))
@@ -36,6 +43,21 @@ def wilson(k, n, confidence):
     return max(bound, mpf(0))
 
 
+def difference(k, n, base_k, base_n, confidence):
+    seen = mpf(k) / n - mpf(base_k) / base_n
+    if confidence == '0':
+        return seen
+    pooled = mpf(k + base_k) / (n + base_n)
+    error = sqrt(pooled * (1 - pooled) * (mpf(1) / n + mpf(1) / base_n))
+    bound = seen - quantile(confidence) * error
+    if error > 0:
+        assert abs((1 - ncdf((seen - bound) / error)) - (1 - mpf(float(confidence)))) < mpf('1e-40')
+        if proportions_ztest:
+            p = proportions_ztest([k, base_k], [n, base_n], value=float(bound), alternative='larger')[1]
+            assert abs(p - (1 - float(confidence))) < 1e-9
+    return bound
+
+
 def write(name, header, rows):
     with open(os.path.join(here, name), 'w', newline='') as file:
         out = csv.writer(file, lineterminator='\n')
@@ -46,6 +68,10 @@ def write(name, header, rows):
 cases = [(k, n, c) for n in (1, 2, 5, 10, 20, 30, 47, 150, 1000, 100000) for k in sorted({0, 1, n // 20, n // 10, n // 4, n // 2, n - 1, n}) if k <= n
          for c in ('0', '0.5', '0.8', '0.9', '0.95', '0.975', '0.99', '0.999', '0.999999')]
 write('guard_wilson.csv', ['k', 'n', 'confidence', 'bound'], [(k, n, c, mp.nstr(wilson(k, n, c), 20)) for k, n, c in cases])
+
+groups = [(k, n) for n in (1, 20, 30, 150, 4000) for k in sorted({0, 1, n // 20, n // 4, n})]
+cases = [(k, n, b, m, c) for k, n in groups for b, m in groups for c in ('0', '0.5', '0.9', '0.95', '0.999')]
+write('guard_difference.csv', ['k', 'n', 'base_k', 'base_n', 'confidence', 'bound'], [x + (mp.nstr(difference(*x), 20),) for x in cases])
 
 random.seed(20261121)
 rows = []

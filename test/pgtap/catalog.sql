@@ -1,7 +1,7 @@
 -- What every object of ours has to be, whatever capability it belongs to. A new table, view or function is held to
 -- this without being named here.
 BEGIN;
-SELECT plan(18);
+SELECT plan(19);
 
 CREATE TEMP VIEW ours AS
 SELECT d.classid, d.objid, pg_describe_object(d.classid, d.objid, 0) AS what
@@ -81,6 +81,11 @@ SELECT is_empty($$
        AND ((prosecdef AND lanname <> 'c') OR lanname = 'plpgsql' OR (lanname = 'sql' AND prosqlbody IS NULL))
        AND NOT coalesce(proconfig @> '{"search_path=pg_catalog, pg_temp"}', false) ORDER BY 1 $$,
     'PL/pgSQL, SECURITY DEFINER and text-bodied SQL functions pin their search path; C qualifies every name');
+SELECT is_empty($$
+    SELECT signature FROM our_functions WHERE prokind <> 'a' AND pg_get_functiondef(oid) ~ 'current_setting\(''execreport\.'
+    UNION ALL
+    SELECT relname FROM our_tables WHERE relkind = 'v' AND pg_get_viewdef(oid) ~ 'current_setting\(''execreport\.' ORDER BY 1 $$,
+    'our settings are read by _setting(), which loads the library that defines and guards them');
 SELECT is_empty($$
     SELECT function FROM execreport.help() AS h WHERE description IS NULL OR function LIKE '\_%' $$,
     'help() lists public functions, each described');

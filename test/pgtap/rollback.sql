@@ -1,6 +1,6 @@
 -- Rollback: what a decision does, once and for whom; latch, cooldown, dry run; emergencies. Windows of 2041.
 BEGIN;
-SELECT plan(72);
+SELECT plan(75);
 CREATE FUNCTION pg_temp.report_epoch(tenant integer) RETURNS bigint LANGUAGE sql AS
     $$ SELECT coalesce(sum(epoch), 0)::bigint FROM execreport.report_epochs WHERE tenant_id IN (0, tenant) $$;
 SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
@@ -175,6 +175,17 @@ SELECT throws_ok($$ SELECT execreport.emergency_rollback('all', NULL, 'x') $$, '
 SELECT throws_ok($$ SELECT execreport.emergency_rollback('all', '{588}', 'x') $$, '42501');
 SELECT is((SELECT count(*) FROM execreport.emergency_rollback('all', '{587}', 'mine')), 6::bigint, 'an operator does it in the own tenant');
 SELECT is((SELECT count(*) FROM execreport.resume('masterReportsEnabled', 'mine', 587)), 1::bigint, 'and ends it there');
+SELECT throws_ok($$ SELECT execreport.resume('execReportsEnabled', 'mine', 587, now() + interval '2 days') $$, '22023', NULL, 'but not in a time to come, until which no rollout of any tenant would go on');
+SELECT is(execreport.resume('execReportsEnabled', 'mine', 587, now() + interval '23 hours'), true, 'clocks may differ');
+RESET ROLE;
+CREATE ROLE er_rollback_admin;
+SELECT execreport.grant_access('er_rollback_admin', 587, 'admin'), set_config('execreport.tenant_id', '587', true);
+SELECT execreport.request_flag_change('reportsUiEnabled', '{"percentage": 5}') AS change \gset
+SET LOCAL ROLE er_rollback_admin;
+SELECT throws_ok(format($$ SELECT execreport.approve_flag_change(%L, now => now() + interval '2 years') $$, :'change'), '22023', NULL, 'nor is what lies ahead approved as if it had come');
+RESET ROLE;
+SELECT set_config('execreport.tenant_id', '0', true);
+SET LOCAL ROLE er_rollback_operator;
 SELECT throws_ok($$ SELECT execreport.resume('masterReportsEnabled', 'x') $$, '42501', 'only a superuser turns features off for every tenant');
 RESET ROLE;
 -- by hand, as in the script of the application

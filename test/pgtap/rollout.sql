@@ -1,6 +1,6 @@
 -- rollout: sets only grow, and are the union of team, percentage and size; over many tenants and random steps.
 BEGIN;
-SELECT plan(14);
+SELECT plan(18);
 SELECT setseed(0.5) \g /dev/null
 CREATE TEMP TABLE asked AS
 SELECT t.tenant_id, t.size
@@ -113,5 +113,13 @@ SELECT count(*) FROM execreport.enable_for_percentage(100) \g /dev/null
 SELECT count(*) FROM execreport.enable_for_team('{ana}') \g /dev/null
 SELECT count(*) FROM execreport.enable_by_tenant_size('small') \g /dev/null
 SELECT is((SELECT count(*) FROM execreport.audit_logs), (SELECT n FROM record), 'a repetition leaves no record');
+
+-- 6. Sentences name instants to the second.
+SELECT execreport.abort(), set_config('timezone', 'UTC', true) \g /dev/null
+SELECT matches(execreport.start_rollout(users => '{ana}', now => '2026-02-01 10:00:00.123456Z'), 'next 5percent, not before 2026-02-01 10:00:01\+00$', 'up to the next one');
+SELECT matches(execreport.advance_rollout(now => '2026-02-01 10:01:00.5Z'), 'not before 2026-02-01 10:16:01\+00$', 'of an end as well');
+SELECT is((SELECT waits_for FROM execreport.rollout_status('2026-02-01 10:02:00.7Z') LIMIT 1), 'its stage lasts until 2026-02-01 10:16:01+00', 'what it waits for');
+SELECT is((SELECT state || ' ' || message FROM execreport._refusal($$ SELECT execreport.advance_rollout(now => '2026-02-01 10:02:00.7Z') $$)) ~ '\.\d', false, 'in a refusal');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -39,7 +39,7 @@ END $$;
 \o
 
 BEGIN;
-SELECT plan(9);
+SELECT plan(12);
 CREATE TEMP TABLE wanted AS
 SELECT w.schedule_id, o.run_at FROM walked AS w, LATERAL execreport.occurrences(w.config, '2025-12-31 18:00', '2026-12-31 18:00') AS o;
 SELECT cmp_ok(count(*), '>', 50000::bigint, 'a year of 1,000 schedules has many runs') FROM wanted;
@@ -77,6 +77,12 @@ SELECT ok('schedules_wake_idx' IN (SELECT pg_temp.uses($$SELECT FROM execreport.
           'what is due is found by its index');
 SELECT ok('schedule_runs_open_idx' IN (SELECT pg_temp.uses(format($$SELECT FROM execreport.schedule_runs WHERE tenant_id = 932 AND schedule_id = %L AND status IN ('pending', 'running')$$,
                                                                   (SELECT schedule_id FROM walked WHERE i = 0)))), 'what is open is found by its index');
+SELECT ok('schedule_runs_over_idx' IN (SELECT pg_temp.uses($$SELECT FROM execreport.schedule_runs WHERE status NOT IN ('pending', 'running') AND created_at < '2026-01-01' ORDER BY created_at LIMIT 1000$$)),
+          'what may go is found by its index');
+
+-- retention: a quarter is kept, and what is gone is not made again
+SELECT cmp_ok(execreport._expire_runs('2026-12-31 18:00', 1000000), '=', (SELECT count(*) FROM given WHERE at < '2026-10-02 18:00'), 'runs that were over 90 days ago go');
+SELECT is_empty($$SELECT * FROM execreport.run_due_schedules('2026-06-01')$$, 'a clock that jumps back makes none of them again');
 SELECT * FROM finish();
 ROLLBACK;
 

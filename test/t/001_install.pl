@@ -34,6 +34,23 @@ foreach my $preload ('', 'execreport')
 	$node->safe_psql('postgres', 'CREATE EXTENSION IF NOT EXISTS execreport');
 	is($node->safe_psql('postgres', $objects), $installed, "$how: installing again changes nothing");
 
+	# whatever a session calls first, it finds our settings; preloaded they are there anyhow
+	if ($preload eq '')
+	{
+		my @first = split /\n/, $node->safe_psql('postgres', q{
+			SELECT format('BEGIN; SET LOCAL statement_timeout = 10000; SELECT * FROM execreport.%I(%s)', p.proname,
+			              (SELECT string_agg(coalesce(quote_literal(CASE t.typname WHEN 'int4' THEN '1' WHEN 'timestamptz' THEN 'now' WHEN 'bool' THEN 'true' WHEN 'jsonb' THEN '{}'
+			                                                 WHEN 'text' THEN 'x' WHEN 'interval' THEN '1 day' WHEN 'uuid' THEN gen_random_uuid()::text END), 'NULL')
+			                                 || '::' || format_type(t.oid, NULL), ', ' ORDER BY a.n)
+			                 FROM unnest(p.proargtypes) WITH ORDINALITY AS a (type, n) JOIN pg_type AS t ON t.oid = a.type))
+			  FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+			 WHERE p.pronamespace = 'execreport'::regnamespace AND p.prokind = 'f' AND l.lanname <> 'c' AND p.prorettype <> 'trigger'::regtype
+			 ORDER BY p.oid});
+		cmp_ok(scalar(@first), '>', 300, "$how: functions to begin a session with");
+		my @lost = grep { ($node->psql('postgres', $_))[2] =~ /unrecognized configuration parameter/ } @first;
+		is_deeply(\@lost, [], "$how: none of them misses a setting");
+	}
+
 	# settings given before the library is loaded are taken over
 	is($node->safe_psql('postgres', "SET execreport.user_id = 'ana'; SELECT execreport.current_user_id()"),
 		'ana', "$how: a setting made before the first call counts");

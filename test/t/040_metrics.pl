@@ -262,6 +262,11 @@ SELECT execreport._metrics_available(), execreport.metric_rate('exec_reports_cre
        (SELECT count(*) FROM execreport._metric_buckets(1, 'consolidation_duration_seconds', NULL, now() - interval '1 hour', now())),
        (SELECT count(*) FROM execreport._metric_tenants('consolidation_duration_seconds', now() - interval '1 hour', now())),
        execreport.reset_metrics() IS NULL;}) =~ s/^\n+//r, 'f|t|t|t|0|0|t', 'nothing fails, and nothing is known');
+is($node->safe_psql('postgres', q{
+SELECT FROM execreport.define_flag('halfway', '{}');
+SELECT FROM execreport.define_guard('halfway', '{"kind": "error_rate", "flags": ["halfway"], "margin": 0.1}');
+SELECT verdict, left(details ->> 'error', 10) FROM execreport._judge_guards(now() + interval '10 minutes') WHERE guard IN ('halfway', 'performance') ORDER BY guard;}) =~ s/^\n+//r,
+	"error|no metrics\nerror|no metrics", 'guards cannot measure, and say so');
 $node->stop;
 
 done_testing();

@@ -83,7 +83,7 @@ SELECT tenant_id FROM execreport.create_tenant(569);
 CREATE TABLE workflow AS SELECT execreport.create_workflow('tick') AS id;
 COMMIT;
 });
-my @steps = qw(health guards flag_changes rollouts schedules leases notifications digest generations expire_events expire_notifications expire_verdicts expire_submissions);
+my @steps = qw(health guards flag_changes rollouts schedules leases notifications digest generations expire_events expire_notifications expire_verdicts expire_submissions expire_runs);
 
 ok($node->poll_query_until('served', q{SELECT EXISTS (SELECT FROM execreport.tick_steps WHERE step = 'expire_submissions' AND runs > 0)}),
 	'the worker ticks by itself');

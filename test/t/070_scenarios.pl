@@ -41,6 +41,14 @@ is($node->safe_psql('postgres', q{SELECT sum((import_report #>> '{skills,created
 		sum((import_report #>> '{skills,created}')::int + (import_report #>> '{skills,linked}')::int) = (SELECT count(*) FROM execreport.competency_skills)
 	FROM execreport.scenario_generations}), 't|t', 'the reports agree with the catalogue');
 
+# ---- a stranger is refused: his row goes with his transaction, but the log has both names
+$node->safe_psql('postgres', q{CREATE ROLE stranger LOGIN; SELECT execreport.grant_access('stranger', 1, 'editor')});
+my $wanted = $node->safe_psql('postgres', 'SELECT id FROM generations WHERE n = 1');
+isnt($node->psql('postgres', "SELECT execreport.accept_generation('$wanted', true)", connstr => $node->connstr('postgres') . ' user=stranger'), 0, 'a stranger is refused');
+like(slurp_file($node->logfile), qr/user "stranger" may not do this with a generation of somebody else\n.*DETAIL:  Generation $wanted takes its creator/,
+	'the log says who and which');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM execreport.import_audit'), '20', 'import_audit has nothing of it');
+
 # ---- 100,000 skills
 $node->safe_psql('postgres', q{
 	ALTER SYSTEM SET execreport.max_skills = 1000;
