@@ -30,20 +30,7 @@ COMMENT ON TABLE execreport.exec_reports IS
 configuration they were made under. Rows are inserted by create_exec_report() and record_module_execution(), deleted by
 delete_exec_report(), never updated: id, created_at and created_by are the trace of their creation.';
 
-DO $$
-BEGIN
-    IF (SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression') THEN
-        ALTER TABLE execreport.exec_reports
-            ALTER COLUMN output SET COMPRESSION lz4,
-            ALTER COLUMN playbook_result SET COMPRESSION lz4;
-    END IF;
-END
-$$;
-
-ALTER TABLE execreport.exec_reports ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.exec_reports
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.exec_reports', '');
+CALL execreport._hold('execreport.exec_reports');
 
 CREATE FUNCTION execreport._exec_report_fits(output jsonb, playbook_result jsonb) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE

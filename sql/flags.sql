@@ -53,18 +53,9 @@ COMMENT ON TABLE execreport.kill_switches IS
 'The engaged kill switches: the flag is off, whatever else says it is on. tenant_id 0 means in every tenant; members see
 those and their own. Written by set_kill_switch().';
 
-ALTER TABLE execreport.flags ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everyone ON execreport.flags USING (true);
-ALTER TABLE execreport.flag_overrides ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.flag_overrides
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport.kill_switches ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.kill_switches
-    USING (tenant_id IN (0, (SELECT execreport.current_tenant())));
-
-SELECT pg_catalog.pg_extension_config_dump('execreport.flags', 'WHERE NOT builtin');
-SELECT pg_catalog.pg_extension_config_dump('execreport.flag_overrides', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.kill_switches', '');
+CALL execreport._hold('execreport.flags', 'everyone', dumped => 'WHERE NOT builtin');
+CALL execreport._hold('execreport.flag_overrides');
+CALL execreport._hold('execreport.kill_switches', condition => 'tenant_id IN (0, (SELECT execreport.current_tenant()))');
 
 CREATE FUNCTION execreport.is_flag_enabled(tenant_id integer, flag text, user_id text DEFAULT NULL) RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'er_is_flag_enabled';

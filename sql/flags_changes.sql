@@ -34,10 +34,7 @@ error), rejected, cancelled. change: the flag''s new definition, or {"users": [.
 changes, the change cannot be approved any more. tenant_id: the tenant that the requester worked for; its admins approve, too.
 Written by the functions of this name, and where execreport.require_approval is on by whatever changes a flag for every tenant.';
 
-ALTER TABLE execreport.flag_changes ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.flag_changes
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.flag_changes', '');
+CALL execreport._hold('execreport.flag_changes');
 
 CREATE FUNCTION execreport._approval_required() RETURNS boolean
 LANGUAGE sql STABLE

@@ -36,26 +36,10 @@ COMMENT ON TABLE execreport.flag_rollouts IS
 'How far a flag is rolled out: to these users in any tenant, to this percentage of the tenants (dealt by group_id), to
 tenants up to this size. Each is a rule after those of the definition.';
 
-DO $$
-BEGIN
-    IF 'lz4' = ANY (SELECT unnest(s.enumvals) FROM pg_catalog.pg_settings AS s WHERE s.name = 'default_toast_compression') THEN
-        ALTER TABLE execreport.flag_definitions ALTER COLUMN document SET COMPRESSION lz4;
-        ALTER TABLE execreport.flag_segments ALTER COLUMN document SET COMPRESSION lz4;
-    END IF;
-END
-$$;
-
 -- rules name users of any tenant: not for everybody's eyes
-ALTER TABLE execreport.flag_definitions ENABLE ROW LEVEL SECURITY;
-CREATE POLICY superusers ON execreport.flag_definitions USING ((SELECT execreport._caller_is_superuser()));
-ALTER TABLE execreport.flag_segments ENABLE ROW LEVEL SECURITY;
-CREATE POLICY superusers ON execreport.flag_segments USING ((SELECT execreport._caller_is_superuser()));
-ALTER TABLE execreport.flag_rollouts ENABLE ROW LEVEL SECURITY;
-CREATE POLICY superusers ON execreport.flag_rollouts USING ((SELECT execreport._caller_is_superuser()));
-
-SELECT pg_catalog.pg_extension_config_dump('execreport.flag_definitions', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.flag_segments', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.flag_rollouts', '');
+CALL execreport._hold('execreport.flag_definitions', 'superusers');
+CALL execreport._hold('execreport.flag_segments', 'superusers');
+CALL execreport._hold('execreport.flag_rollouts', 'superusers');
 
 INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_by, registered_at, builtin) VALUES
 

@@ -118,13 +118,8 @@ threshold; bound: what is compared, the lower bound of their share, or with a ma
 stand in details; p95 in seconds. armed, breaches, oks, errors: the guard after this window. action: what it had to do; outcome: whether it
 did (rollback), all was off already (noop), a wider action did it (superseded), or it is only trying (dry_run).';
 
-ALTER TABLE execreport._guards ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everyone ON execreport._guards USING (true);
-ALTER TABLE execreport.guard_verdicts ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.guard_verdicts
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport._guards', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.guard_verdicts', '');
+CALL execreport._hold('execreport._guards', 'everyone');
+CALL execreport._hold('execreport.guard_verdicts');
 
 -- the machine: figures in, a verdict and the next state out
 
@@ -428,10 +423,7 @@ CREATE TABLE execreport.flag_latches (
 COMMENT ON TABLE execreport.flag_latches IS
 'The last rollback of each flag, in a tenant or everywhere (tenant_id 0), by which guard (manual: a person), and when resume() ended
 it. Windows that began before either do not count for guards, and for the cooldown after resumed_at no rollout goes on.';
-ALTER TABLE execreport.flag_latches ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.flag_latches
-    USING (tenant_id IN (0, (SELECT execreport.current_tenant())));
-SELECT pg_catalog.pg_extension_config_dump('execreport.flag_latches', '');
+CALL execreport._hold('execreport.flag_latches', condition => 'tenant_id IN (0, (SELECT execreport.current_tenant()))');
 
 CREATE FUNCTION execreport._guard_window(window_length interval, now timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -42,13 +42,8 @@ SELECT m.tenant_id, m.message, m.engaged_by, m.engaged_at
 COMMENT ON VIEW execreport.maintenance IS
 'Where maintenance is engaged: everywhere (tenant_id 0) and in the own tenant; superusers see all. No row: nowhere.';
 
-ALTER TABLE execreport._maintenance ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._maintenance
-    USING (tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0);
-ALTER TABLE execreport.tick_steps ENABLE ROW LEVEL SECURITY;
-CREATE POLICY superusers ON execreport.tick_steps USING ((SELECT execreport._caller_is_superuser()));
-SELECT pg_catalog.pg_extension_config_dump('execreport._maintenance', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.tick_steps', '');
+CALL execreport._hold('execreport._maintenance', condition => 'tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0');
+CALL execreport._hold('execreport.tick_steps', 'superusers');
 
 CREATE FUNCTION execreport._in_maintenance(tenant_id integer) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_in_maintenance';

@@ -11,10 +11,7 @@ CREATE TABLE execreport.report_epochs (
 COMMENT ON TABLE execreport.report_epochs IS
 'How often stored reports were declared invalid, for a tenant or for all (tenant_id 0). Reports made between doubtful_since and
 changed_at, the last time, were made while something was wrong.';
-ALTER TABLE execreport.report_epochs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.report_epochs
-    USING (tenant_id IN (0, (SELECT execreport.current_tenant())));
-SELECT pg_catalog.pg_extension_config_dump('execreport.report_epochs', '');
+CALL execreport._hold('execreport.report_epochs', condition => 'tenant_id IN (0, (SELECT execreport.current_tenant()))');
 
 CREATE FUNCTION execreport._invalidate_reports(tenant_id integer, since timestamptz) RETURNS void
 LANGUAGE sql VOLATILE

@@ -57,15 +57,9 @@ COMMENT ON TABLE execreport.rollout_decisions IS
 'What was decided about the rollout of each flag, and how far it reached afterwards: since when a tenant has a feature follows
 from it. Append-only.';
 
-ALTER TABLE execreport.rollouts ENABLE ROW LEVEL SECURITY;
-CREATE POLICY superusers ON execreport.rollouts USING ((SELECT execreport._caller_is_superuser()));
-ALTER TABLE execreport.rollout_stages ENABLE ROW LEVEL SECURITY;
-CREATE POLICY superusers ON execreport.rollout_stages USING ((SELECT execreport._caller_is_superuser()));
-ALTER TABLE execreport.rollout_decisions ENABLE ROW LEVEL SECURITY;
-CREATE POLICY superusers ON execreport.rollout_decisions USING ((SELECT execreport._caller_is_superuser()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.rollouts', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.rollout_stages', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.rollout_decisions', '');
+CALL execreport._hold('execreport.rollouts', 'superusers');
+CALL execreport._hold('execreport.rollout_stages', 'superusers');
+CALL execreport._hold('execreport.rollout_decisions', 'superusers');
 
 -- What the arguments have to be.
 
