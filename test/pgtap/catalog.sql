@@ -1,7 +1,7 @@
 -- What every object of ours has to be, whatever capability it belongs to. A new table, view or function is held to
 -- this without being named here.
 BEGIN;
-SELECT plan(19);
+SELECT plan(20);
 
 CREATE TEMP VIEW ours AS
 SELECT d.classid, d.objid, pg_describe_object(d.classid, d.objid, 0) AS what
@@ -55,6 +55,11 @@ SELECT is_empty($$
     SELECT relname, attname FROM our_tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid
      WHERE t.relkind IN ('r', 'p') AND a.attnum > 0 AND a.atttypid::regtype::text ~ '^(oid|reg.*|xid|cid)$' ORDER BY 1, 2 $$,
     'no row holds an OID');
+SELECT is_empty($$
+    SELECT relname, attname FROM our_tables AS t JOIN pg_attribute AS a ON a.attrelid = t.oid
+     WHERE t.relkind IN ('r', 'p') AND a.attnum > 0 AND a.atttypid = 'jsonb'::regtype AND a.attcompression <> 'l'
+       AND (SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression') ORDER BY 1, 2 $$,
+    'documents are compressed with lz4 where the server has it');
 SELECT is_empty($$ SELECT relname FROM our_tables WHERE relkind = 'v' AND NOT coalesce(reloptions @> '{security_barrier=true}', false) ORDER BY 1 $$,
     'every view is a security barrier');
 SELECT is_empty($$ SELECT relname FROM our_tables WHERE relkind IN ('r', 'p', 'v') AND obj_description(oid, 'pg_class') IS NULL ORDER BY 1 $$,
