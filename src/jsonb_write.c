@@ -81,6 +81,12 @@ er_json_null(ErJsonWriter *writer)
 }
 
 void
+er_json_bool(ErJsonWriter *writer, bool value)
+{
+	add_child(writer, value ? JENTRY_ISBOOL_TRUE : JENTRY_ISBOOL_FALSE, writer->used);
+}
+
+void
 er_json_text(ErJsonWriter *writer, const char *text, uint32 len)
 {
 	if (text == NULL)

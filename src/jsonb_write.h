@@ -46,6 +46,7 @@ extern void er_json_begin_object(ErJsonWriter *writer, const ErJsonShape *shape)
 extern void er_json_end(ErJsonWriter *writer);
 
 extern void er_json_null(ErJsonWriter *writer);
+extern void er_json_bool(ErJsonWriter *writer, bool value);
 /* NULL text is null */
 extern void er_json_text(ErJsonWriter *writer, const char *text, uint32 len);
 /* value / 10^decimals with trailing zeros removed; decimals is 0 or 2 */
