@@ -12,7 +12,9 @@
 #include "master_reports.h"
 
 #include "access/htup_details.h"
+#include "access/heaptoast.h"
 #include "access/tableam.h"
+#include "access/toast_internals.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -45,6 +47,7 @@ static Jsonb *empty_synthesis(void);
 static Jsonb *ucr_snapshot(const ErMaster *report);
 static Jsonb *features(const ErMaster *report);
 static text *new_id(const ErMaster *report);
+static void compress(TupleDesc desc, Datum *values);
 static bool insert_report(ErMaster *report, Datum *values, bool *isnull);
 
 bool
@@ -86,6 +89,7 @@ er_make_master_report(ErMaster *report)
 	values[MASTER_FEATURES] = JsonbPGetDatum(features(report));
 	values[MASTER_INPUT_DIGEST] = PointerGetDatum(report->digest);
 	values[MASTER_FOLLOWS] = PointerGetDatum(report->follows);
+	compress(RelationGetDescr(report->stored), values);
 	return insert_report(report, values, isnull);
 }
 
@@ -299,6 +303,26 @@ new_id(const ErMaster *report)
 	InitFunctionCallInfoData(*call, NULL, 0, InvalidOid, NULL, NULL);
 	return cstring_to_text(psprintf("master-%d-%d-%s", report->configuration_id, report->context_version,
 									DatumGetCString(DirectFunctionCall1(uuid_out, er_uuid7(call)))));
+}
+
+/* What the table would compress anyway, before it is copied into a row. */
+static void
+compress(TupleDesc desc, Datum *values)
+{
+	static const int columns[] = {MASTER_UCR_SNAPSHOT, MASTER_EXEC_REPORTS, MASTER_INSIGHTS, MASTER_RECOMMENDATIONS,
+	MASTER_SYNTHESIS, MASTER_DEPRIORITIZED};
+
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, columns[i]);
+		Datum		compressed;
+
+		if (VARSIZE(DatumGetPointer(values[columns[i]])) <= TOAST_TUPLE_TARGET || column->attstorage != TYPSTORAGE_EXTENDED)
+			continue;
+		compressed = toast_compress_datum(values[columns[i]], column->attcompression);
+		if (DatumGetPointer(compressed) != NULL)
+			values[columns[i]] = compressed;
+	}
 }
 
 /* As by INSERT ... ON CONFLICT DO NOTHING. The row as it is stored is then the answer; false on a conflict. */
