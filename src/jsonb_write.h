@@ -23,6 +23,21 @@ typedef struct ErJsonLevel
 	uint32		count;			/* children altogether; of an object, keys and values */
 } ErJsonLevel;
 
+typedef struct ErJsonShape
+{
+	int			nkeys;
+	const char *const *keys;	/* in jsonb's order */
+} ErJsonShape;
+
+/* Where the entries and bytes of a shape's keys were written last: the same ones serve the next object of that shape. */
+typedef struct ErJsonKeys
+{
+	const ErJsonShape *shape;
+	uint32		entries;
+	uint32		data;
+	uint32		size;			/* of the bytes */
+} ErJsonKeys;
+
 typedef struct ErJsonWriter
 {
 	char	   *buffer;
@@ -30,13 +45,8 @@ typedef struct ErJsonWriter
 	Size		size;
 	int			depth;
 	ErJsonLevel levels[ER_JSON_MAX_DEPTH];
+	ErJsonKeys	keys[ER_JSON_MAX_DEPTH];	/* of the last object at each depth */
 } ErJsonWriter;
-
-typedef struct ErJsonShape
-{
-	int			nkeys;
-	const char *const *keys;	/* in jsonb's order */
-} ErJsonShape;
 
 extern void er_json_start(ErJsonWriter *writer, Size expected);
 extern Jsonb *er_json_finish(ErJsonWriter *writer);
