@@ -604,7 +604,8 @@ typedef struct ErConsolidated
 	uint32		confidence_basis;
 } ErConsolidated;
 
-extern void er_write_parts(const ErConsolidation *state, ErConsolidated *parts);
+/* The lists and the synthesis are NULL when they are not asked for. */
+extern void er_write_parts(const ErConsolidation *state, bool lists, bool synthesis, ErConsolidated *parts);
 extern Jsonb *er_write_only_insights(const ErConsolidation *state);
 extern Jsonb *er_write_only_recommendations(const ErConsolidation *state);
 extern void er_module_said(ErConsolidation *state, uint32 module, TimestampTz at, ErText report, int32 confidence);

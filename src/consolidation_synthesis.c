@@ -62,7 +62,7 @@ er_write_everything(const ErConsolidation *state)
 }
 
 void
-er_write_parts(const ErConsolidation *state, ErConsolidated *parts)
+er_write_parts(const ErConsolidation *state, bool lists, bool synthesis, ErConsolidated *parts)
 {
 	ErJsonWriter writer;
 	ErRanks		ranks;
@@ -70,19 +70,26 @@ er_write_parts(const ErConsolidation *state, ErConsolidated *parts)
 
 	er_ranks(state, &ranks);
 	er_rank_recommendations(state, &ranks, &ranked);
+	memset(parts, 0, sizeof(*parts));
 	confidence(state, &parts->confidence, &parts->confidence_basis);
-	er_json_start(&writer, (Size) state->insights.list.count * 512);
-	er_write_insights(&writer, state, &ranks);
-	parts->insights = er_json_finish(&writer);
-	er_json_start(&writer, (Size) ranked.count * 512);
-	er_write_recommendations(&writer, state, &ranks, &ranked);
-	parts->recommendations = er_json_finish(&writer);
-	er_json_start(&writer, (Size) ranked.dropped * 512);
-	er_write_deprioritized(&writer, state, &ranks, &ranked);
-	parts->deprioritized = er_json_finish(&writer);
-	er_json_start(&writer, 2048);
-	write_synthesis(&writer, state, &ranks, &ranked);
-	parts->synthesis = er_json_finish(&writer);
+	if (lists)
+	{
+		er_json_start(&writer, (Size) state->insights.list.count * 512);
+		er_write_insights(&writer, state, &ranks);
+		parts->insights = er_json_finish(&writer);
+		er_json_start(&writer, (Size) ranked.count * 512);
+		er_write_recommendations(&writer, state, &ranks, &ranked);
+		parts->recommendations = er_json_finish(&writer);
+		er_json_start(&writer, (Size) ranked.dropped * 512);
+		er_write_deprioritized(&writer, state, &ranks, &ranked);
+		parts->deprioritized = er_json_finish(&writer);
+	}
+	if (synthesis)
+	{
+		er_json_start(&writer, 2048);
+		write_synthesis(&writer, state, &ranks, &ranked);
+		parts->synthesis = er_json_finish(&writer);
+	}
 	er_json_start(&writer, 256);
 	write_all_modules(&writer, state, &ranks);
 	parts->modules = er_json_finish(&writer);

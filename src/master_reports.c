@@ -93,6 +93,7 @@ typedef struct Walk
 	TimestampTz oldest;
 } Walk;
 
+pg_noreturn static void tell_too_large(int32 configuration_id);
 static void generate(FunctionCallInfo fcinfo, ErMaster *report, ReturnSetInfo *result);
 static ReturnSetInfo *result_of(FunctionCallInfo fcinfo);
 static bool is_everyday(FunctionCallInfo fcinfo, ErMaster *report);
@@ -121,16 +122,42 @@ Datum
 er_generate_master_report(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = result_of(fcinfo);
-	ErMaster	report = {0};
+	ErMaster   *report = palloc0(sizeof(ErMaster));
+	MemoryContext context = CurrentMemoryContext;
 
-	report.tenant_id = er_current_tenant_id();
-	er_require_tenant_persona(report.tenant_id, ER_EDITOR);
-	er_refuse_in_maintenance(report.tenant_id);
-	if (!is_everyday(fcinfo, &report))
-		generate_in_full(fcinfo, result);
-	else
-		generate(fcinfo, &report, result);
+	report->tenant_id = er_current_tenant_id();
+	er_require_tenant_persona(report->tenant_id, ER_EDITOR);
+	er_refuse_in_maintenance(report->tenant_id);
+	PG_TRY();
+	{
+		if (!is_everyday(fcinfo, report))
+			generate_in_full(fcinfo, result);
+		else
+			generate(fcinfo, report, result);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (geterrcode() == ERRCODE_PROGRAM_LIMIT_EXCEEDED && !report->refused)
+			tell_too_large(PG_GETARG_INT32(ARG_CONFIGURATION));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	return (Datum) 0;
+}
+
+/* Whichever limit was met, of a document or of the consolidation: say whose reports met it, and what to do. */
+static void
+tell_too_large(int32 configuration_id)
+{
+	ErrorData  *error = CopyErrorData();
+
+	FlushErrorState();
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg(ER_TOO_LARGE, configuration_id),
+			 errdetail("It was refused with: %s.", error->message),
+			 errhint(ER_TOO_LARGE_HINT)));
 }
 
 /* Everything that the arguments alone tell, and the flags. */

@@ -69,7 +69,11 @@ typedef struct ErMaster
 	const char *freshness;
 	text	   *digest;			/* of all that goes into it */
 	text	   *follows;		/* the id of the stored report before it, or '' */
+	bool		refused;		/* with an error that says everything */
 } ErMaster;
+
+#define ER_TOO_LARGE "the exec reports of configuration %d are too large for one master report"
+#define ER_TOO_LARGE_HINT "Let its modules return less; a report that is out of proportion goes with execreport.delete_exec_report()."
 
 /* Make it, store it and have its row; false when it is another's turn. */
 extern bool er_make_master_report(ErMaster *report);

@@ -11,8 +11,9 @@
  */
 #include "master_reports.h"
 
-#include "access/htup_details.h"
+#include "access/detoast.h"
 #include "access/heaptoast.h"
+#include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/toast_internals.h"
 #include "access/xact.h"
@@ -38,6 +39,7 @@ static const char *const whole_sql = "SELECT execreport._whole_playbook_result($
 static Oid whole_types[] = {JSONBOID};
 static SPIPlanPtr whole_plan;
 
+static void refuse_too_large(ErMaster *report);
 static bool lock_configuration(const ErMaster *report);
 static Jsonb *consolidate(const ErMaster *report, ErConsolidated *parts);
 static Jsonb *whole_playbook(Jsonb *playbook);
@@ -58,7 +60,10 @@ er_make_master_report(ErMaster *report)
 	ErConsolidated parts;
 	Jsonb	   *documents;
 
-	if (report->follows == NULL || !lock_configuration(report))
+	if (report->follows == NULL)
+		return false;
+	refuse_too_large(report);
+	if (!lock_configuration(report))
 		return false;
 	documents = consolidate(report, &parts);
 	if (documents == NULL)
@@ -91,6 +96,45 @@ er_make_master_report(ErMaster *report)
 	values[MASTER_FOLLOWS] = PointerGetDatum(report->follows);
 	compress(RelationGetDescr(report->stored), values);
 	return insert_report(report, values, isnull);
+}
+
+/* Their documents become one of jsonb's containers: whether that can hold them is known before any is read. */
+static void
+refuse_too_large(ErMaster *report)
+{
+	TupleDesc	desc = RelationGetDescr(report->exec_reports);
+	const text *largest = NULL;
+	Size		largest_size = 0;
+	Size		sum = 0;
+
+	for (int i = 0; i < report->ninputs; i++)
+	{
+		Size		size = 0;
+
+		for (int column = EXEC_OUTPUT; column <= EXEC_PLAYBOOK_RESULT; column++)
+		{
+			bool		isnull;
+			Datum		value = heap_getattr(report->inputs[i].tuple, column + 1, desc, &isnull);
+
+			if (!isnull)
+				size += toast_raw_datum_size(value) - VARHDRSZ;
+		}
+		sum += size;
+		if (largest == NULL || size > largest_size)
+		{
+			largest = report->inputs[i].id;
+			largest_size = size;
+		}
+	}
+	if (likely(sum <= JENTRY_OFFLENMASK))
+		return;
+	report->refused = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg(ER_TOO_LARGE, report->configuration_id),
+			 errdetail("They have %llu bytes together, of which \"%s\" has %llu; a master report holds at most %u.",
+					   (unsigned long long) sum, text_to_cstring(largest), (unsigned long long) largest_size, JENTRY_OFFLENMASK),
+			 errhint(ER_TOO_LARGE_HINT)));
 }
 
 /*
@@ -170,7 +214,7 @@ consolidate(const ErMaster *report, ErConsolidated *parts)
 		er_write_exec_report(&writer, &document);
 	}
 	er_json_end(&writer);
-	er_write_parts(state, parts);
+	er_write_parts(state, report->consolidation, report->synthesis, parts);
 	er_attempt_end(true);
 	return er_json_finish(&writer);
 }
@@ -305,24 +349,32 @@ new_id(const ErMaster *report)
 									DatumGetCString(DirectFunctionCall1(uuid_out, er_uuid7(call)))));
 }
 
-/* What the table would compress anyway, before it is copied into a row. */
+/* What the table would compress anyway, before it is copied into a row; which must hold the rest as it is. */
 static void
 compress(TupleDesc desc, Datum *values)
 {
+	Size		size = 0;
+
 	static const int columns[] = {MASTER_UCR_SNAPSHOT, MASTER_EXEC_REPORTS, MASTER_INSIGHTS, MASTER_RECOMMENDATIONS,
 	MASTER_SYNTHESIS, MASTER_DEPRIORITIZED};
 
 	for (int i = 0; i < lengthof(columns); i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(desc, columns[i]);
-		Datum		compressed;
 
-		if (VARSIZE(DatumGetPointer(values[columns[i]])) <= TOAST_TUPLE_TARGET || column->attstorage != TYPSTORAGE_EXTENDED)
-			continue;
-		compressed = toast_compress_datum(values[columns[i]], column->attcompression);
-		if (DatumGetPointer(compressed) != NULL)
-			values[columns[i]] = compressed;
+		if (VARSIZE(DatumGetPointer(values[columns[i]])) > TOAST_TUPLE_TARGET && column->attstorage == TYPSTORAGE_EXTENDED)
+		{
+			Datum		compressed = toast_compress_datum(values[columns[i]], column->attcompression);
+
+			if (DatumGetPointer(compressed) != NULL)
+				values[columns[i]] = compressed;
+		}
+		size += VARSIZE_ANY(DatumGetPointer(values[columns[i]]));
 	}
+	if (size > MaxAllocSize - BLCKSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the consolidated document is too large")));
 }
 
 /* As by INSERT ... ON CONFLICT DO NOTHING. The row as it is stored is then the answer; false on a conflict. */
