@@ -220,7 +220,7 @@ sessions generate at once; a rollback makes what was stored before it stale for 
 With the flag consolidationEnabled off the lists of insights and recommendations are empty, with councilSynthesisEnabled off
 those of the synthesis; the column features says which were on. Needs persona editor and the flag masterReportsEnabled.
 Errors: PT503, DETAIL FEATURE_DISABLED; P0002 for an unknown configuration or version, and when there are no reports; 22008;
-42501.
+54000 when the exec reports are too large for one document (268,435,455 bytes as jsonb); 42501.
 Example: SELECT id, overall_confidence, data_freshness FROM execreport.generate_master_report(1);';
 
 CREATE FUNCTION execreport.generate_master_reports(configuration_ids integer[] DEFAULT NULL)
