@@ -24,10 +24,7 @@ user_id is what the application says; db_role and created_at are set by the data
 Example: INSERT INTO execreport.audit_logs (tenant_id, user_id, action, entity_type, entity_id, reason)
 VALUES (1, ''system'', ''rollback'', ''feature_flag'', ''reports'', ''Emergency rollback'');';
 
-ALTER TABLE execreport.audit_logs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.audit_logs
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.audit_logs', '');
+CALL execreport._hold('execreport.audit_logs');
 
 CREATE FUNCTION execreport._audit(tenant_id integer, action text, entity_type text, entity_id text,
     previous_value jsonb DEFAULT NULL, new_value jsonb DEFAULT NULL, reason text DEFAULT NULL,

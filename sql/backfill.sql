@@ -120,23 +120,8 @@ COMMENT ON VIEW execreport.report_data_weeks IS
 'The segments under the names of a weekly report: week_start and week_end (also week_start_date, week_end_date), both
 inclusive; segments may just as well be days or months.';
 
-ALTER TABLE execreport.report_data_collections ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.report_data_collections
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport.report_data_segments ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.report_data_segments
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.report_data_collections', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.report_data_segments', '');
-
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
-        ALTER TABLE execreport.report_data_segments ALTER COLUMN errors SET COMPRESSION lz4;
-        ALTER TABLE execreport.report_data_segments ALTER COLUMN result SET COMPRESSION lz4;
-    END IF;
-END
-$$;
+CALL execreport._hold('execreport.report_data_collections');
+CALL execreport._hold('execreport.report_data_segments');
 
 -- ---------------------------------------------------------------------------------------------------------------------
 

@@ -32,25 +32,10 @@ COMMENT ON TABLE execreport.configurations IS
 the whole document. Written by save_configuration() and delete_configuration().';
 
 CREATE TABLE execreport.configuration_versions (
-    tenant_id           integer NOT NULL DEFAULT execreport.current_tenant(),
-    configuration_id    integer NOT NULL,
-    context_version     integer NOT NULL,
-    context_hash        text NOT NULL,
-    name                text,
-    brand               jsonb,
-    category_definition jsonb,
-    competitors         jsonb,
-    demand_definition   jsonb,
-    strategic_intent    jsonb,
-    channel_context     jsonb,
-    negative_scope      jsonb,
-    governance          jsonb,
-    edit_reason         text,
-    edited_by           text NOT NULL,
-    created_at          timestamptz NOT NULL,
-    updated_at          timestamptz NOT NULL,
+    LIKE execreport.configurations,
     PRIMARY KEY (tenant_id, configuration_id, context_version)
 );
+ALTER TABLE execreport.configuration_versions ALTER COLUMN tenant_id SET DEFAULT execreport.current_tenant();
 COMMENT ON TABLE execreport.configuration_versions IS
 'Earlier versions of the configurations, as they stood in configurations until the next save.';
 
@@ -61,35 +46,9 @@ CREATE TABLE execreport._configuration_ids (
 COMMENT ON TABLE execreport._configuration_ids IS
 'The highest configuration_id that a tenant has ever used: an id is never given twice, not even after a deletion.';
 
-DO $$
-DECLARE
-    section record;
-BEGIN
-    IF (SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression') THEN
-        FOR section IN
-            SELECT a.attrelid::regclass AS owner, a.attname
-              FROM pg_attribute AS a
-             WHERE a.attrelid IN ('execreport.configurations'::regclass, 'execreport.configuration_versions'::regclass)
-               AND a.atttypid = 'jsonb'::regtype
-        LOOP
-            EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', section.owner, section.attname);
-        END LOOP;
-    END IF;
-END
-$$;
-
-ALTER TABLE execreport.configurations ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.configurations
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport.configuration_versions ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.configuration_versions
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport._configuration_ids ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._configuration_ids
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.configurations', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.configuration_versions', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport._configuration_ids', '');
+CALL execreport._hold('execreport.configurations');
+CALL execreport._hold('execreport.configuration_versions');
+CALL execreport._hold('execreport._configuration_ids');
 
 CREATE FUNCTION execreport._instant(value text, path text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -32,14 +32,8 @@ COMMENT ON TABLE execreport.modules IS
 'Modules that a tenant has registered. output_contract: what their outputs are held to besides exec-report-output, which
 holds for all. Modules need not be registered. Written by register_module().';
 
-ALTER TABLE execreport.contracts ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.contracts
-    USING (tenant_id IN (0, (SELECT execreport.current_tenant())));
-ALTER TABLE execreport.modules ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.modules
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.contracts', 'WHERE NOT builtin');
-SELECT pg_catalog.pg_extension_config_dump('execreport.modules', '');
+CALL execreport._hold('execreport.contracts', condition => 'tenant_id IN (0, (SELECT execreport.current_tenant()))', dumped => 'WHERE NOT builtin');
+CALL execreport._hold('execreport.modules');
 
 CREATE FUNCTION execreport._bundle_contract(tenant_id integer, name text, schema jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

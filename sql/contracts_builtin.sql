@@ -1,7 +1,8 @@
 -- contracts_builtin: the documents that this extension takes and gives. They hold for every tenant.
 --
--- Where readers take null for an absent member, the contract does, too. Both spellings stand in it where both are read;
--- that two spellings of one member agree is for the function that reads them, as is whatever needs a calendar or a table.
+-- Where readers take null for an absent member, the contract does, too. Both spellings stand in it where both are read (below
+-- the documents stands a list of those whose members all get their snake_case twin); that two spellings of one member agree
+-- is for the function that reads them, as is whatever needs a calendar or a table.
 
 INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_by, registered_at, builtin) VALUES
 
@@ -91,8 +92,7 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "insights":        {"type": ["array", "null"], "items": {"$ref": "contract:exec-report-output#/$defs/insight"}},
     "recommendations": {"type": ["array", "null"], "items": {"$ref": "contract:exec-report-output#/$defs/recommendation"}},
     "deprioritized":   {"type": ["array", "null"], "items": {"type": "string"}},
-    "councilPrompt":   {"type": ["string", "null"]},
-    "council_prompt":  {"type": ["string", "null"]}
+    "councilPrompt":   {"type": ["string", "null"]}
   }
 } $json$, 'execreport', '-infinity', true),
 
@@ -106,15 +106,10 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "brand":               {"type": ["object", "null"]},
     "competitors":         {"type": ["object", "null"]},
     "categoryDefinition":  {"type": ["object", "null"]},
-    "category_definition": {"type": ["object", "null"]},
     "demandDefinition":    {"type": ["object", "null"]},
-    "demand_definition":   {"type": ["object", "null"]},
     "strategicIntent":     {"type": ["object", "null"]},
-    "strategic_intent":    {"type": ["object", "null"]},
     "channelContext":      {"type": ["object", "null"]},
-    "channel_context":     {"type": ["object", "null"]},
     "negativeScope":       {"$ref": "#/$defs/negativeScope"},
-    "negative_scope":      {"$ref": "#/$defs/negativeScope"},
     "governance":          {"$ref": "#/$defs/governance"}
   },
   "additionalProperties": false,
@@ -127,11 +122,8 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
         "value":                {"type": "string", "minLength": 1},
         "reason":               {"type": ["string", "null"]},
         "expiresAt":            {"type": ["string", "null"]},
-        "expires_at":           {"type": ["string", "null"]},
         "matchType":            {"type": ["string", "null"]},
-        "match_type":           {"type": ["string", "null"]},
-        "semanticSensitivity":  {"type": ["string", "null"]},
-        "semantic_sensitivity": {"type": ["string", "null"]}
+        "semanticSensitivity":  {"type": ["string", "null"]}
       }
     },
     "exclusions":          {"type": ["array", "null"], "items": {"$ref": "#/$defs/exclusion"}},
@@ -139,36 +131,23 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
       "type": ["object", "null"],
       "properties": {
         "hardExclusion":                        {"type": ["boolean", "null"]},
-        "hard_exclusion":                       {"type": ["boolean", "null"]},
         "allowModelSuggestion":                 {"type": ["boolean", "null"]},
-        "allow_model_suggestion":               {"type": ["boolean", "null"]},
-        "requireHumanOverrideForExpansion":     {"type": ["boolean", "null"]},
-        "require_human_override_for_expansion": {"type": ["boolean", "null"]}
+        "requireHumanOverrideForExpansion":     {"type": ["boolean", "null"]}
       }
     },
     "negativeScope": {
       "type": ["object", "null"],
       "properties": {
         "excludedCategories":    {"$ref": "#/$defs/strings"},
-        "excluded_categories":   {"$ref": "#/$defs/strings"},
         "excludedKeywords":      {"$ref": "#/$defs/strings"},
-        "excluded_keywords":     {"$ref": "#/$defs/strings"},
         "excludedUseCases":      {"$ref": "#/$defs/strings"},
-        "excluded_use_cases":    {"$ref": "#/$defs/strings"},
         "excludedCompetitors":   {"$ref": "#/$defs/strings"},
-        "excluded_competitors":  {"$ref": "#/$defs/strings"},
         "categoryExclusions":    {"$ref": "#/$defs/exclusions"},
-        "category_exclusions":   {"$ref": "#/$defs/exclusions"},
         "keywordExclusions":     {"$ref": "#/$defs/exclusions"},
-        "keyword_exclusions":    {"$ref": "#/$defs/exclusions"},
         "useCaseExclusions":     {"$ref": "#/$defs/exclusions"},
-        "use_case_exclusions":   {"$ref": "#/$defs/exclusions"},
         "competitorExclusions":  {"$ref": "#/$defs/exclusions"},
-        "competitor_exclusions": {"$ref": "#/$defs/exclusions"},
         "enforcementRules":      {"$ref": "#/$defs/enforcementRules"},
-        "enforcement_rules":     {"$ref": "#/$defs/enforcementRules"},
-        "auditLog":              {"type": ["array", "null"], "items": {"type": "object"}},
-        "audit_log":             {"type": ["array", "null"], "items": {"type": "object"}}
+        "auditLog":              {"type": ["array", "null"], "items": {"type": "object"}}
       }
     },
     "qualityScore": {
@@ -182,21 +161,13 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
       "type": ["object", "null"],
       "properties": {
         "cmoSafe":             {"type": ["boolean", "null"]},
-        "cmo_safe":            {"type": ["boolean", "null"]},
         "humanVerified":       {"type": ["boolean", "null"]},
-        "human_verified":      {"type": ["boolean", "null"]},
         "reviewedBy":          {"type": ["string", "null"]},
-        "reviewed_by":         {"type": ["string", "null"]},
         "lastReviewed":        {"type": ["string", "null"]},
-        "last_reviewed":       {"type": ["string", "null"]},
         "contextValidUntil":   {"type": ["string", "null"]},
-        "context_valid_until": {"type": ["string", "null"]},
         "blockedReasons":      {"$ref": "#/$defs/strings"},
-        "blocked_reasons":     {"$ref": "#/$defs/strings"},
         "validationStatus":    {"type": ["string", "null"]},
-        "validation_status":   {"type": ["string", "null"]},
-        "qualityScore":        {"$ref": "#/$defs/qualityScore"},
-        "quality_score":       {"$ref": "#/$defs/qualityScore"}
+        "qualityScore":        {"$ref": "#/$defs/qualityScore"}
       }
     }
   }
@@ -285,11 +256,8 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "value":      {"type": "integer", "minimum": 1, "maximum": 4000000},
     "unit":       {"enum": ["days", "weeks", "months"]},
     "lagDays":    {"$ref": "#/$defs/lagDays"},
-    "lag_days":   {"$ref": "#/$defs/lagDays"},
     "startDate":  {"$ref": "#/$defs/day"},
-    "start_date": {"$ref": "#/$defs/day"},
-    "endDate":    {"$ref": "#/$defs/day"},
-    "end_date":   {"$ref": "#/$defs/day"}
+    "endDate":    {"$ref": "#/$defs/day"}
   },
   "additionalProperties": false,
   "if": {"minProperties": 1},
@@ -301,11 +269,11 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
         {"anyOf": [{"required": ["startDate"]}, {"required": ["start_date"]}]},
         {"anyOf": [{"required": ["endDate"]}, {"required": ["end_date"]}]}
       ],
-      "properties": {"value": false, "unit": false, "lagDays": false, "lag_days": false}
+      "properties": {"value": false, "unit": false, "lagDays": false}
     },
     "else": {
       "required": ["value", "unit"],
-      "properties": {"startDate": false, "start_date": false, "endDate": false, "end_date": false}
+      "properties": {"startDate": false, "endDate": false}
     }
   },
   "$defs": {
@@ -322,9 +290,7 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
   "properties": {
     "type":           {"enum": ["daily", "weekly", "monthly", "quarterly"]},
     "align":          {"enum": ["anchor", "calendar"]},
-    "parallel_limit": {"$ref": "#/$defs/parallelLimit"},
     "parallelLimit":  {"$ref": "#/$defs/parallelLimit"},
-    "retry_failed":   {"type": "boolean"},
     "retryFailed":    {"type": "boolean"}
   },
   "additionalProperties": false,
@@ -343,24 +309,15 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "time":         {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"},
     "timezone":     {"type": "string", "pattern": "^[A-Z][A-Za-z0-9_+/-]*$"},
     "daysOfWeek":   {"$ref": "#/$defs/daysOfWeek"},
-    "days_of_week": {"$ref": "#/$defs/daysOfWeek"},
     "dayOfMonth":   {"$ref": "#/$defs/dayOfMonth"},
-    "day_of_month": {"$ref": "#/$defs/dayOfMonth"},
     "interval":     {"type": "integer", "minimum": 1, "maximum": 1000},
     "startDate":    {"$ref": "contract:lookback-config#/$defs/day"},
-    "start_date":   {"$ref": "contract:lookback-config#/$defs/day"},
     "endDate":      {"$ref": "contract:lookback-config#/$defs/day"},
-    "end_date":     {"$ref": "contract:lookback-config#/$defs/day"},
     "endsAt":       {"$ref": "#/$defs/instant"},
-    "ends_at":      {"$ref": "#/$defs/instant"},
     "maxRuns":      {"$ref": "#/$defs/maxRuns"},
-    "max_runs":     {"$ref": "#/$defs/maxRuns"},
     "monthEnd":     {"enum": ["clamp", "skip"]},
-    "month_end":    {"enum": ["clamp", "skip"]},
     "dstGap":       {"enum": ["shift", "skip"]},
-    "dst_gap":      {"enum": ["shift", "skip"]},
     "dstOverlap":   {"enum": ["first", "second", "both"]},
-    "dst_overlap":  {"enum": ["first", "second", "both"]},
     "jitter":       {"type": "integer", "minimum": 0, "maximum": 3600}
   },
   "additionalProperties": false,
@@ -369,8 +326,7 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
       "if": {"properties": {"frequency": {"const": "once"}}},
       "then": {
         "$ref": "#/$defs/startDateGiven",
-        "properties": {"interval": false, "endDate": false, "end_date": false, "endsAt": false, "ends_at": false,
-                       "maxRuns": false, "max_runs": false}
+        "properties": {"interval": false, "endDate": false, "endsAt": false, "maxRuns": false}
       }
     },
     {
@@ -417,11 +373,8 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "periods":         {"$ref": "#/$defs/length"},
     "segmentation":    {"$ref": "#/$defs/segmentType"},
     "segmentType":     {"$ref": "#/$defs/segmentType"},
-    "segment_type":    {"$ref": "#/$defs/segmentType"},
     "parallelLimit":   {"$ref": "#/$defs/parallelLimit"},
-    "parallel_limit":  {"$ref": "#/$defs/parallelLimit"},
-    "includeCurrent":  {"type": ["boolean", "null"]},
-    "include_current": {"type": ["boolean", "null"]}
+    "includeCurrent":  {"type": ["boolean", "null"]}
   },
   "additionalProperties": false,
   "not": {
@@ -443,24 +396,15 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
   "type": "object",
   "properties": {
     "workflowId":          {"$ref": "#/$defs/uuid"},
-    "workflow_id":         {"$ref": "#/$defs/uuid"},
     "draftId":             {"$ref": "#/$defs/uuid"},
-    "draft_id":            {"$ref": "#/$defs/uuid"},
     "requestKey":          {"type": ["string", "null"], "minLength": 1},
-    "request_key":         {"type": ["string", "null"], "minLength": 1},
     "parameters":          {"type": ["object", "null"]},
     "asOf":                {"type": ["string", "null"]},
-    "as_of":               {"type": ["string", "null"]},
     "scheduleType":        {"$ref": "#/$defs/scheduleType"},
-    "schedule_type":       {"$ref": "#/$defs/scheduleType"},
     "lookbackConfig":      {"$ref": "#/$defs/lookbackConfig"},
-    "lookback_config":     {"$ref": "#/$defs/lookbackConfig"},
     "segmentationConfig":  {"$ref": "#/$defs/segmentationConfig"},
-    "segmentation_config": {"$ref": "#/$defs/segmentationConfig"},
     "scheduleConfig":      {"$ref": "#/$defs/scheduleConfig"},
-    "schedule_config":     {"$ref": "#/$defs/scheduleConfig"},
-    "backfillConfig":      {"$ref": "#/$defs/backfillConfig"},
-    "backfill_config":     {"$ref": "#/$defs/backfillConfig"}
+    "backfillConfig":      {"$ref": "#/$defs/backfillConfig"}
   },
   "additionalProperties": false,
   "$defs": {
@@ -565,6 +509,25 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     }
   }
 } $json$, 'execreport', '-infinity', true);
+
+-- these are read in both spellings throughout
+CREATE FUNCTION execreport._both_spellings(schema jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN CASE jsonb_typeof(schema)
+        WHEN 'object' THEN (
+            SELECT jsonb_object_agg(m.key, CASE m.key WHEN 'properties' THEN v.value || (
+                       SELECT jsonb_object_agg(lower(regexp_replace(p.key, '([A-Z])', '_\1', 'g')), p.value) FROM jsonb_each(v.value) AS p)
+                       ELSE v.value END)
+              FROM jsonb_each(schema) AS m, execreport._both_spellings(m.value) AS v (value))
+        WHEN 'array' THEN (SELECT jsonb_agg(execreport._both_spellings(e.item) ORDER BY e.n) FROM jsonb_array_elements(schema) WITH ORDINALITY AS e (item, n))
+        ELSE schema END;
+END
+$$;
+UPDATE execreport.contracts AS c
+   SET schema = execreport._both_spellings(c.schema)
+ WHERE c.name IN ('playbook-result', 'ucr-configuration', 'lookback-config', 'segmentation-config', 'schedule-config', 'backfill-config', 'report-builder');
+DROP FUNCTION execreport._both_spellings(jsonb);
 
 -- what refers to others gets them along
 UPDATE execreport.contracts AS c

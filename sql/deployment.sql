@@ -1,5 +1,5 @@
 -- deployment: is it ready to be used, and does it work now that it is? Every check does the real thing, in a sub-transaction
--- that is rolled back; one that crashes has failed.
+-- that is rolled back; one that crashes has failed. It gives a fault (NULL: it has passed), and details for when there is none.
 
 CREATE FUNCTION execreport._refusal(statement text, OUT state text, OUT message text, OUT detail text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -35,18 +35,14 @@ $$;
 COMMENT ON FUNCTION execreport._flag_differences(jsonb) IS
 'Where the tenants'' built-in flags are not as expected (default: as they come, all features off); NULL when they are.';
 
-CREATE FUNCTION execreport._predeploy_database_migration(expected jsonb, OUT passed boolean, OUT details text)
+CREATE FUNCTION execreport._predeploy_database_migration(expected jsonb, OUT fault text, OUT details text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    installed text;
-    available text;
+    version record := execreport._installed_version();
     faults text[];
 BEGIN
-    SELECT e.extversion, a.default_version INTO installed, available
-      FROM pg_extension AS e LEFT JOIN pg_available_extensions AS a ON a.name = e.extname WHERE e.extname = 'execreport';
     faults := array_remove(ARRAY[
-        CASE WHEN installed IS DISTINCT FROM available THEN
-            format('version %s is installed, %s is available: ALTER EXTENSION execreport UPDATE', installed, coalesce(available, 'none')) END,
+        version.fault,
         (SELECT 'indexes that are not valid: ' || string_agg(i.indexrelid::regclass::text, ', ' ORDER BY 1) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid
           WHERE c.relnamespace = 'execreport'::regnamespace AND NOT i.indisvalid),
         (SELECT 'constraints that are not valid: ' || string_agg(k.conname, ', ' ORDER BY 1) FROM pg_constraint AS k
@@ -56,33 +52,29 @@ BEGIN
           WHERE c.relkind IN ('r', 'p') AND NOT c.oid = ANY (e.extconfig) HAVING count(*) > 0)], NULL);
     -- and the tables take and give rows
     PERFORM execreport._probe_reports();
-    passed := faults = '{}';
-    details := CASE WHEN passed THEN format('version %s', installed) ELSE array_to_string(faults, '; ') END;
+    fault := nullif(array_to_string(faults, '; '), '');
+    details := format('version %s', version.installed);
 END
 $$;
 COMMENT ON FUNCTION execreport._predeploy_database_migration(jsonb) IS
 'Is the newest version installed, whole, and do its tables take rows?';
 
-CREATE FUNCTION execreport._predeploy_feature_flags(expected jsonb, OUT passed boolean, OUT details text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    details := execreport._flag_differences(expected);
-    passed := details IS NULL;
-    details := coalesce(details, 'as expected');
-END
-$$;
+CREATE FUNCTION execreport._predeploy_feature_flags(expected jsonb, OUT fault text, OUT details text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT execreport._flag_differences(expected), 'as expected';
+END;
 COMMENT ON FUNCTION execreport._predeploy_feature_flags(jsonb) IS
 'Are the flags as they are expected to be?';
 
-CREATE FUNCTION execreport._predeploy_api_endpoints(expected jsonb, OUT passed boolean, OUT details text)
+CREATE FUNCTION execreport._predeploy_api_endpoints(expected jsonb, OUT fault text, OUT details text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     flags CONSTANT text[] := execreport._target_flags('all');
-    wrong text;
 BEGIN
     PERFORM execreport._engage(execreport.current_tenant(), flags, 'predeploy_check');
     SELECT string_agg(format('%s gave %s instead of the feature disabled response', c.call, coalesce(r.state || ' ' || r.message, 'an answer')), '; ' ORDER BY c.call)
-      INTO wrong
+      INTO fault
       FROM (VALUES ('create_exec_report(0, ''keyword-gap'', ''{}'')'), ('create_master_report(''{}'')'), ('generate_master_report(0)'),
                    ('generate_master_reports(''{0}'')'), ('exec_report_document(''-'')'), ('exec_reports_response(0)'), ('master_report_document(''-'')'),
                    ('master_reports_response(0)'), ('generate_master_report_response(0)')) AS named (call),
@@ -92,14 +84,13 @@ BEGIN
                      WHERE named.call LIKE 'create_exec_report%') AS c,
            LATERAL execreport._refusal('SELECT * FROM execreport.' || c.call) AS r
      WHERE (r.state, r.detail) IS DISTINCT FROM ('PT503', 'FEATURE_DISABLED');
-    passed := wrong IS NULL;
-    details := coalesce(wrong, 'with the flags off, all answer PT503 FEATURE_DISABLED');
+    details := 'with the flags off, all answer PT503 FEATURE_DISABLED';
 END
 $$;
 COMMENT ON FUNCTION execreport._predeploy_api_endpoints(jsonb) IS
 'Do the gated functions refuse when their flags are off?';
 
-CREATE FUNCTION execreport._predeploy_performance(expected jsonb, OUT passed boolean, OUT details text)
+CREATE FUNCTION execreport._predeploy_performance(expected jsonb, OUT fault text, OUT details text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     began CONSTANT timestamptz := clock_timestamp();
@@ -108,14 +99,14 @@ DECLARE
 BEGIN
     SELECT * INTO probe FROM execreport._health_master_reports();
     took := round((extract(epoch FROM clock_timestamp() - began) * 1000)::numeric, 1);
-    passed := probe.status = 'healthy' AND took < 3000;
-    details := CASE probe.status WHEN 'healthy' THEN format('Baseline execution took %sms', took) ELSE probe.message END;
+    details := format('Baseline execution took %sms', took);
+    fault := CASE WHEN probe.status <> 'healthy' THEN probe.message WHEN took >= 3000 THEN details END;
 END
 $$;
 COMMENT ON FUNCTION execreport._predeploy_performance(jsonb) IS
 'Are three exec reports stored and consolidated into a master report within 3 seconds?';
 
-CREATE FUNCTION execreport._predeploy_security(expected jsonb, OUT passed boolean, OUT details text)
+CREATE FUNCTION execreport._predeploy_security(expected jsonb, OUT fault text, OUT details text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     hostile text;
@@ -175,65 +166,50 @@ BEGIN
           WHERE c.relnamespace = 'execreport'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity),
         (SELECT 'no pinned search path in ' || string_agg(p.proname, ', ' ORDER BY p.proname) FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
           WHERE p.pronamespace = 'execreport'::regnamespace AND p.prosecdef AND l.lanname <> 'c' AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false))], NULL);
-    passed := faults = '{}';
-    details := CASE WHEN passed THEN 'injection, escaping, rate limit and privileges are as they should be' ELSE array_to_string(faults, '; ') END;
+    fault := nullif(array_to_string(faults, '; '), '');
+    details := 'injection, escaping, rate limit and privileges are as they should be';
 END
 $$;
 COMMENT ON FUNCTION execreport._predeploy_security(jsonb) IS
 'Do hostile texts stay texts, does the rate limit hold, and has PUBLIC no privileges?';
 
-CREATE FUNCTION execreport._predeploy_documentation(expected jsonb, OUT passed boolean, OUT details text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    missing text;
-BEGIN
-    SELECT string_agg(format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), ', ' ORDER BY p.proname) INTO missing
+CREATE FUNCTION execreport._predeploy_documentation(expected jsonb, OUT fault text, OUT details text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT 'API documentation not updated: ' || string_agg(format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), ', ' ORDER BY p.proname),
+           'every public function is described, with an example'
       FROM pg_proc AS p JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
      WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname NOT LIKE '\_%'
        AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~ 'Example:';
-    passed := missing IS NULL;
-    details := coalesce('API documentation not updated: ' || missing, 'every public function is described, with an example');
-END
-$$;
+END;
 COMMENT ON FUNCTION execreport._predeploy_documentation(jsonb) IS
 'Has every public function a description with an example?';
 
-CREATE FUNCTION execreport._run_checks(prefix text, checks text[], expected jsonb)
+CREATE FUNCTION execreport._run_checks(prefix text, names text[], severities text[], expected jsonb)
 RETURNS TABLE (name text, passed boolean, severity text, details text, duration interval, summary text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    results jsonb := '[]';
-    answer record;
-    one record;
-    good integer := 0;
-    total CONSTANT integer := cardinality(checks) / 2;
 BEGIN
-    FOR i IN 1 .. total LOOP
-        SELECT * INTO answer FROM execreport._rehearse(prefix || lower(replace(checks[2 * i - 1], ' ', '_')), format('%L', expected), 10000);
-        IF coalesce((answer.result -> 'passed')::boolean, false) THEN
-            good := good + 1;
-        END IF;
-        results := results || jsonb_build_object('name', checks[2 * i - 1], 'passed', coalesce((answer.result -> 'passed')::boolean, false), 'severity', checks[2 * i],
-            'details', coalesce(answer.result ->> 'details', answer.state || ': ' || answer.error), 'duration', answer.duration);
-    END LOOP;
     RETURN QUERY
-        SELECT r.value ->> 'name', (r.value -> 'passed')::boolean, r.value ->> 'severity', r.value ->> 'details', (r.value ->> 'duration')::interval,
-               format('%s/%s', good, total)
-          FROM jsonb_array_elements(results) WITH ORDINALITY AS r (value, n) ORDER BY r.n;
+        SELECT c.name, c.passed, c.severity, c.details, c.duration, format('%s/%s', count(*) FILTER (WHERE c.passed) OVER (), count(*) OVER ())
+          FROM (SELECT k.*, a.duration, a.result IS NOT NULL AND a.result ->> 'fault' IS NULL AS passed,
+                       coalesce(a.result ->> 'fault', a.result ->> 'details', a.state || ': ' || a.error) AS details
+                  FROM unnest(names, severities) WITH ORDINALITY AS k (name, severity, n),
+                       LATERAL execreport._rehearse(prefix || lower(replace(k.name, ' ', '_')), format('%L', expected), 10000) AS a) AS c
+         ORDER BY c.n;
 END
 $$;
-COMMENT ON FUNCTION execreport._run_checks(text, text[], jsonb) IS
-'Runs checks, given as name and severity in turn, one function each; nothing that they do is left behind. One that raises an error
-or takes 10 s has failed.';
+COMMENT ON FUNCTION execreport._run_checks(text, text[], text[], jsonb) IS
+'Runs the checks of these names, one function each; nothing that they do is left behind. One that raises an error or takes 10 s has
+failed.';
 
 CREATE FUNCTION execreport.predeploy_check(expected jsonb DEFAULT NULL)
 RETURNS TABLE (name text, passed boolean, severity text, details text, duration interval, summary text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 6 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 BEGIN
     PERFORM execreport._require_tenant(execreport.current_tenant(), 'operator');
-    RETURN QUERY SELECT c.* FROM execreport._run_checks('_predeploy_', ARRAY[
-        'Database Migration', 'critical', 'Feature Flags', 'high', 'API Endpoints', 'critical', 'Performance', 'medium',
-        'Security', 'critical', 'Documentation', 'medium'], predeploy_check.expected) AS c;
+    RETURN QUERY SELECT c.* FROM execreport._run_checks('_predeploy_', 
+        '{Database Migration,Feature Flags,API Endpoints,Performance,Security,Documentation}',
+        '{critical,high,critical,medium,critical,medium}', predeploy_check.expected) AS c;
 END
 $$;
 COMMENT ON FUNCTION execreport.predeploy_check(jsonb) IS
@@ -246,66 +222,56 @@ expected: the flags as they should be, such as {"execReportsEnabled": true}; tho
 Errors: 42501 unless superuser or operator.
 Example: SELECT name, passed, details, summary FROM execreport.predeploy_check();';
 
-CREATE FUNCTION execreport._postdeploy_health(expected jsonb, OUT passed boolean, OUT details text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    SELECT bool_and(c.status <> 'unhealthy'), coalesce(string_agg(c.message, '; ' ORDER BY c.status DESC, c.component) FILTER (WHERE c.status NOT IN ('healthy', 'skipped')), 'all healthy')
-      INTO passed, details FROM execreport.check_health() AS c;
-END
-$$;
-CREATE FUNCTION execreport._postdeploy_feature_flags(expected jsonb, OUT passed boolean, OUT details text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    open_ended CONSTANT jsonb := (SELECT coalesce(jsonb_object_agg(f.key, NULL::boolean), '{}') FROM execreport.flags AS f);
-BEGIN
-    details := execreport._flag_differences(open_ended || coalesce(expected, '{}'));
-    passed := details IS NULL;
-    details := coalesce(details, 'as expected');
-END
-$$;
-CREATE FUNCTION execreport._postdeploy_kill_switches(expected jsonb, OUT passed boolean, OUT details text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
+CREATE FUNCTION execreport._postdeploy_health(expected jsonb, OUT fault text, OUT details text)
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT CASE WHEN h.ill THEN h.news END, coalesce(h.news, 'all healthy')
+      FROM (SELECT bool_or(c.status = 'unhealthy') AS ill,
+                   string_agg(c.message, '; ' ORDER BY c.status DESC, c.component) FILTER (WHERE c.status NOT IN ('healthy', 'skipped')) AS news
+              FROM execreport.check_health() AS c) AS h;
+END;
+CREATE FUNCTION execreport._postdeploy_feature_flags(expected jsonb, OUT fault text, OUT details text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT execreport._flag_differences(coalesce(jsonb_object_agg(f.key, NULL::boolean), '{}') || coalesce(expected, '{}')), 'as expected'
+      FROM execreport.flags AS f;
+END;
+CREATE FUNCTION execreport._postdeploy_kill_switches(expected jsonb, OUT fault text, OUT details text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
     SELECT 'engaged: ' || string_agg(format('%s%s (%s)', k.flag, CASE WHEN k.tenant_id > 0 THEN ' in tenant ' || k.tenant_id ELSE '' END,
-                                            coalesce(k.reason, 'no reason given')), ', ' ORDER BY k.tenant_id, k.flag) INTO details
+                                            coalesce(k.reason, 'no reason given')), ', ' ORDER BY k.tenant_id, k.flag),
+           'none is engaged'
       FROM execreport.kill_switches AS k
      WHERE execreport._caller_is_superuser() OR k.tenant_id IN (0, execreport.current_tenant());
-    passed := details IS NULL;
-    details := coalesce(details, 'none is engaged');
-END
-$$;
-CREATE FUNCTION execreport._postdeploy_guards(expected jsonb, OUT passed boolean, OUT details text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    SELECT string_agg(c.reason, '; ') INTO details FROM execreport.check_rollback_conditions() AS c;
-    passed := details IS NULL;
-    details := coalesce(details, 'no guard has a reason to act');
-END
-$$;
-CREATE FUNCTION execreport._postdeploy_metrics(expected jsonb, OUT passed boolean, OUT details text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    SELECT h.status = 'healthy', h.message INTO passed, details FROM execreport._health_metrics() AS h;
-END
-$$;
-CREATE FUNCTION execreport._postdeploy_notifications(expected jsonb, OUT passed boolean, OUT details text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    SELECT count(*) = 0, coalesce(string_agg(n.message, '; ' ORDER BY n.notification_id), 'no alarm in the last hour') INTO passed, details
+END;
+CREATE FUNCTION execreport._postdeploy_guards(expected jsonb, OUT fault text, OUT details text)
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT string_agg(c.reason, '; '), 'no guard has a reason to act' FROM execreport.check_rollback_conditions() AS c;
+END;
+CREATE FUNCTION execreport._postdeploy_metrics(expected jsonb, OUT fault text, OUT details text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT CASE WHEN h.status <> 'healthy' THEN h.message END, h.message FROM execreport._health_metrics() AS h;
+END;
+CREATE FUNCTION execreport._postdeploy_notifications(expected jsonb, OUT fault text, OUT details text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT string_agg(n.message, '; ' ORDER BY n.notification_id), 'no alarm in the last hour'
       FROM execreport.notifications AS n
      WHERE n.severity IN ('high', 'critical') AND n.created_at > now() - interval '1 hour'
        AND (execreport._caller_is_superuser() OR n.tenant_id = execreport.current_tenant());
-END
-$$;
+END;
 
 CREATE FUNCTION execreport.postdeploy_check(expected jsonb DEFAULT NULL)
 RETURNS TABLE (name text, passed boolean, severity text, details text, duration interval, summary text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 6 SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 BEGIN
     PERFORM execreport._require_tenant(execreport.current_tenant(), 'operator');
-    RETURN QUERY SELECT c.* FROM execreport._run_checks('_postdeploy_', ARRAY[
-        'Health', 'critical', 'Feature Flags', 'high', 'Kill Switches', 'high', 'Guards', 'high', 'Metrics', 'medium', 'Notifications', 'medium'],
-        postdeploy_check.expected) AS c;
+    RETURN QUERY SELECT c.* FROM execreport._run_checks('_postdeploy_', 
+        '{Health,Feature Flags,Kill Switches,Guards,Metrics,Notifications}',
+        '{critical,high,high,high,medium,medium}', postdeploy_check.expected) AS c;
 END
 $$;
 COMMENT ON FUNCTION execreport.postdeploy_check(jsonb) IS

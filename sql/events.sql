@@ -47,26 +47,10 @@ CREATE TABLE execreport.event_horizons (
 COMMENT ON TABLE execreport.event_horizons IS
 'The last event of each tenant that retention has removed; everything up to it is gone.';
 
-ALTER TABLE execreport.event_epochs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY everyone ON execreport.event_epochs USING (true);
-ALTER TABLE execreport.events ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.events
-    USING (tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0);
-ALTER TABLE execreport.event_horizons ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.event_horizons
-    USING (tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0);
-SELECT pg_catalog.pg_extension_config_dump('execreport.event_epochs', '');
+CALL execreport._hold('execreport.event_epochs', 'everyone');
+CALL execreport._hold('execreport.events', condition => 'tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0');
+CALL execreport._hold('execreport.event_horizons', condition => 'tenant_id = (SELECT execreport.current_tenant()) OR tenant_id = 0');
 SELECT pg_catalog.pg_extension_config_dump('execreport._event_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.events', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.event_horizons', '');
-
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
-        ALTER TABLE execreport.events ALTER COLUMN payload SET COMPRESSION lz4;
-    END IF;
-END
-$$;
 
 CREATE FUNCTION execreport._setting(name text) RETURNS integer
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'er_setting';

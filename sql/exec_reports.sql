@@ -19,7 +19,7 @@ CREATE TABLE execreport.exec_reports (
     created_at       timestamptz NOT NULL DEFAULT now(),
     created_by       text NOT NULL DEFAULT execreport.current_user_id(),
     PRIMARY KEY (tenant_id, id)
-);
+) WITH (toast_tuple_target = 4080); -- two rows to a page: most outputs, compressed, stay in their row and are read with it
 CREATE INDEX idx_exec_reports_config ON execreport.exec_reports (tenant_id, configuration_id);
 -- the successful runs alone: what master reports are made of
 CREATE INDEX idx_exec_reports_context

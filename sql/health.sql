@@ -15,11 +15,6 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'er_restore_time';
 COMMENT ON FUNCTION execreport._restore_time(timestamptz) IS
 'Ends a time limit of _limit_time().';
 
-CREATE FUNCTION execreport._read_only_because() RETURNS text
-LANGUAGE sql STABLE
-RETURN CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'the server is a standby'
-            WHEN pg_catalog.current_setting('transaction_read_only')::boolean THEN 'the transaction is read only' END;
-
 CREATE FUNCTION execreport._probe_reports() RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -148,20 +143,27 @@ $$;
 COMMENT ON FUNCTION execreport._health_metrics() IS
 'Are metrics collected?';
 
+CREATE FUNCTION execreport._health_of_work(in_time text, late text, waiting bigint, lag numeric, OUT status text, OUT message text, OUT metrics jsonb)
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+    SELECT CASE WHEN lag > 900 THEN 'degraded' ELSE 'healthy' END,
+           CASE WHEN lag > 900 THEN format(late, waiting, round(lag)) ELSE in_time END,
+           jsonb_build_object('lagSeconds', coalesce(round(lag, 1), 0));
+END;
+COMMENT ON FUNCTION execreport._health_of_work(text, text, bigint, numeric) IS
+'Is work taken up within 15 minutes? waiting: how many pieces are late, lag: for how many seconds the oldest; late: the message
+then, with places for both. metrics: lagSeconds.';
+
 CREATE FUNCTION execreport._health_schedules(OUT status text, OUT message text, OUT metrics jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    late integer;
-    lag double precision;
 BEGIN
-    SELECT count(*), extract(epoch FROM now() - min(s.wake_at)) INTO late, lag
-      FROM execreport._schedules AS s
-     WHERE s.wake_at < now() AND (execreport._caller_is_superuser() OR s.tenant_id = execreport.current_tenant())
-       AND NOT execreport._in_maintenance(s.tenant_id);   -- there they wait on purpose
-    status := CASE WHEN lag > 900 THEN 'degraded' ELSE 'healthy' END;
-    message := CASE WHEN lag > 900 THEN format('%s schedules are due, the oldest for %s s: nobody calls tick()', late, round(lag))
-                    ELSE 'schedules run in time' END;
-    metrics := jsonb_build_object('due', late, 'lagSeconds', coalesce(round(lag::numeric, 1), 0));
+    SELECT h.status, h.message, h.metrics || jsonb_build_object('due', w.due) INTO status, message, metrics
+      FROM (SELECT count(*) AS due, extract(epoch FROM now() - min(s.wake_at)) AS lag
+              FROM execreport._schedules AS s
+             WHERE s.wake_at < now() AND (execreport._caller_is_superuser() OR s.tenant_id = execreport.current_tenant())
+               AND NOT execreport._in_maintenance(s.tenant_id)) AS w,   -- there they wait on purpose
+           execreport._health_of_work('schedules run in time',
+               '%s schedules are due, the oldest for %s s: nobody calls tick()', w.due, w.lag) AS h;
 END
 $$;
 COMMENT ON FUNCTION execreport._health_schedules() IS
@@ -169,19 +171,14 @@ COMMENT ON FUNCTION execreport._health_schedules() IS
 
 CREATE FUNCTION execreport._health_queue(OUT status text, OUT message text, OUT metrics jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    running integer;
-    abandoned integer;
-    lag double precision;
 BEGIN
-    SELECT count(*), count(*) FILTER (WHERE s.lease_until < now()), extract(epoch FROM now() - min(s.lease_until))
-      INTO running, abandoned, lag
-      FROM execreport.report_data_segments AS s
-     WHERE s.status = 'running' AND (execreport._caller_is_superuser() OR s.tenant_id = execreport.current_tenant());
-    status := CASE WHEN abandoned > 0 AND lag > 900 THEN 'degraded' ELSE 'healthy' END;
-    message := CASE WHEN abandoned > 0 AND lag > 900 THEN format('the leases of %s segments ended up to %s s ago: no worker takes them over', abandoned, round(lag))
-                    ELSE 'segments are worked off' END;
-    metrics := jsonb_build_object('running', running, 'abandoned', abandoned, 'lagSeconds', greatest(coalesce(round(lag::numeric, 1), 0), 0));
+    SELECT h.status, h.message, h.metrics || jsonb_build_object('running', w.running, 'abandoned', w.abandoned) INTO status, message, metrics
+      FROM (SELECT count(*) AS running, count(*) FILTER (WHERE s.lease_until < now()) AS abandoned,
+                   extract(epoch FROM now() - min(s.lease_until) FILTER (WHERE s.lease_until < now())) AS lag
+              FROM execreport.report_data_segments AS s
+             WHERE s.status = 'running' AND (execreport._caller_is_superuser() OR s.tenant_id = execreport.current_tenant())) AS w,
+           execreport._health_of_work('segments are worked off',
+               'the leases of %s segments ended up to %s s ago: no worker takes them over', w.abandoned, w.lag) AS h;
 END
 $$;
 COMMENT ON FUNCTION execreport._health_queue() IS
@@ -189,18 +186,14 @@ COMMENT ON FUNCTION execreport._health_queue() IS
 
 CREATE FUNCTION execreport._health_notifications(OUT status text, OUT message text, OUT metrics jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    waiting integer;
-    lag double precision;
 BEGIN
-    SELECT count(*), extract(epoch FROM now() - min(n.next_try)) INTO waiting, lag
-      FROM execreport.notifications AS n
-     WHERE n.state = 'pending' AND n.next_try < now()
-       AND (execreport._caller_is_superuser() OR n.tenant_id = execreport.current_tenant());
-    status := CASE WHEN lag > 900 THEN 'degraded' ELSE 'healthy' END;
-    message := CASE WHEN lag > 900 THEN format('%s notifications wait, the oldest for %s s: no sender takes them', waiting, round(lag))
-                    ELSE 'notifications are sent' END;
-    metrics := jsonb_build_object('waiting', waiting, 'lagSeconds', coalesce(round(lag::numeric, 1), 0));
+    SELECT h.status, h.message, h.metrics || jsonb_build_object('waiting', w.waiting) INTO status, message, metrics
+      FROM (SELECT count(*) AS waiting, extract(epoch FROM now() - min(n.next_try)) AS lag
+              FROM execreport.notifications AS n
+             WHERE n.state = 'pending' AND n.next_try < now()
+               AND (execreport._caller_is_superuser() OR n.tenant_id = execreport.current_tenant())) AS w,
+           execreport._health_of_work('notifications are sent',
+               '%s notifications wait, the oldest for %s s: no sender takes them', w.waiting, w.lag) AS h;
 END
 $$;
 COMMENT ON FUNCTION execreport._health_notifications() IS

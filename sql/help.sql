@@ -22,3 +22,5 @@ pattern: part of a name, or a LIKE pattern; NULL lists all.
 Example: SELECT function, description FROM execreport.help(''lookback'');';
 
 REVOKE ALL ON ALL ROUTINES IN SCHEMA execreport FROM PUBLIC;
+
+DROP PROCEDURE execreport._hold(regclass, name, text, text, name[]);

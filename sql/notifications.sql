@@ -32,11 +32,8 @@ COMMENT ON TABLE execreport.notifications IS
 sending (a sender has it until next_try), sent, failed (given up after 10 attempts) or held (too many in an hour: only
 counted in the daily digest). A dedupe_key is used once per tenant and channel. Drained with claim_notifications().';
 
-ALTER TABLE execreport.notifications ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.notifications
-    USING (tenant_id = (SELECT execreport.current_tenant()));
+CALL execreport._hold('execreport.notifications');
 SELECT pg_catalog.pg_extension_config_dump('execreport._notification_ids', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.notifications', '');
 
 CREATE FUNCTION execreport._notify(tenant_id integer, channel text, message text, severity text, details jsonb DEFAULT NULL,
     dedupe_key text DEFAULT NULL)

@@ -49,27 +49,9 @@ CREATE TABLE execreport._submit_rates (
 COMMENT ON TABLE execreport._submit_rates IS
 'When a user submitted within the last minute. Whoever submits holds the lock of its row, so limits hold exactly.';
 
-ALTER TABLE execreport.report_drafts ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.report_drafts
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport.report_submissions ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.report_submissions
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport._submit_rates ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._submit_rates
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.report_drafts', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.report_submissions', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport._submit_rates', '');
-
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
-        ALTER TABLE execreport.report_drafts ALTER COLUMN document SET COMPRESSION lz4;
-        ALTER TABLE execreport.report_submissions ALTER COLUMN document SET COMPRESSION lz4;
-    END IF;
-END
-$$;
+CALL execreport._hold('execreport.report_drafts');
+CALL execreport._hold('execreport.report_submissions');
+CALL execreport._hold('execreport._submit_rates');
 
 CREATE FUNCTION execreport._builder_keys() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -87,71 +87,33 @@ COMMENT ON TABLE execreport._scenarios IS
 'Scenarios with their accepted prompts in the clear; read the view scenarios. created_by and created_role are those of the
 generation, whose creator may read the prompt.';
 
--- The catalogue. status inactive: rejected, but other rows still speak of it.
-CREATE TABLE execreport._capabilities (
-    tenant_id     integer NOT NULL DEFAULT execreport.current_tenant(),
-    id            uuid NOT NULL DEFAULT execreport._uuid7(),
-    name_key      text COLLATE "C" NOT NULL CHECK (name_key <> ''),
-    name          text NOT NULL,
-    description   text,
-    status        text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'in_incubation', 'inactive')),
-    discovered_in uuid,
-    created_at    timestamptz NOT NULL DEFAULT now(),
-    updated_at    timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, id),
-    UNIQUE (tenant_id, name_key)
-);
-COMMENT ON TABLE execreport._capabilities IS
-'The tenant''s capabilities, each once: name_key is the normalised name, discovered_in the scenario that brought it.';
-
-CREATE TABLE execreport._competencies (
-    tenant_id     integer NOT NULL DEFAULT execreport.current_tenant(),
-    id            uuid NOT NULL DEFAULT execreport._uuid7(),
-    name_key      text COLLATE "C" NOT NULL CHECK (name_key <> ''),
-    name          text NOT NULL,
-    description   text,
-    status        text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'in_incubation', 'inactive')),
-    discovered_in uuid,
-    created_at    timestamptz NOT NULL DEFAULT now(),
-    updated_at    timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, id),
-    UNIQUE (tenant_id, name_key)
-);
-COMMENT ON TABLE execreport._competencies IS
-'The tenant''s competencies, each once: name_key is the normalised name, discovered_in the scenario that brought it.';
-
-CREATE TABLE execreport._skills (
-    tenant_id     integer NOT NULL DEFAULT execreport.current_tenant(),
-    id            uuid NOT NULL DEFAULT execreport._uuid7(),
-    name_key      text COLLATE "C" NOT NULL CHECK (name_key <> ''),
-    name          text NOT NULL,
-    description   text,
-    category      text CHECK (category IN ('technical', 'soft', 'business', 'language')),
-    status        text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'in_incubation', 'inactive')),
-    discovered_in uuid,
-    created_at    timestamptz NOT NULL DEFAULT now(),
-    updated_at    timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, id),
-    UNIQUE (tenant_id, name_key)
-);
-COMMENT ON TABLE execreport._skills IS
-'The tenant''s skills, each once: name_key is the normalised name, discovered_in the scenario that brought it.';
-
-CREATE TABLE execreport._roles (
-    tenant_id     integer NOT NULL DEFAULT execreport.current_tenant(),
-    id            uuid NOT NULL DEFAULT execreport._uuid7(),
-    name_key      text COLLATE "C" NOT NULL CHECK (name_key <> ''),
-    name          text NOT NULL,
-    description   text,
-    status        text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'in_incubation', 'inactive')),
-    discovered_in uuid,
-    created_at    timestamptz NOT NULL DEFAULT now(),
-    updated_at    timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, id),
-    UNIQUE (tenant_id, name_key)
-);
-COMMENT ON TABLE execreport._roles IS
-'The tenant''s roles, each once: name_key is the normalised name, discovered_in the scenario that brought it.';
+-- The catalogue: _capabilities, _competencies, _skills and _roles. status inactive: rejected, but other rows still speak of it.
+DO $$
+DECLARE
+    kind text;
+BEGIN
+    FOREACH kind IN ARRAY '{capabilities,competencies,skills,roles}'::text[] LOOP
+        EXECUTE format($table$
+            CREATE TABLE execreport.%I (
+                tenant_id     integer NOT NULL DEFAULT execreport.current_tenant(),
+                id            uuid NOT NULL DEFAULT execreport._uuid7(),
+                name_key      text COLLATE "C" NOT NULL CHECK (name_key <> ''),
+                name          text NOT NULL,
+                description   text,
+                %s
+                status        text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'in_incubation', 'inactive')),
+                discovered_in uuid,
+                created_at    timestamptz NOT NULL DEFAULT now(),
+                updated_at    timestamptz NOT NULL DEFAULT now(),
+                PRIMARY KEY (tenant_id, id),
+                UNIQUE (tenant_id, name_key)
+            )$table$, '_' || kind,
+            CASE kind WHEN 'skills' THEN $column$category text CHECK (category IN ('technical', 'soft', 'business', 'language')),$column$ END);
+        EXECUTE format('COMMENT ON TABLE execreport.%I IS %L', '_' || kind, format(
+'The tenant''s %s, each once: name_key is the normalised name, discovered_in the scenario that brought it.', kind));
+    END LOOP;
+END
+$$;
 
 -- The links. external_id: how the model called the entity in this scenario's generation.
 CREATE TABLE execreport.scenario_capabilities (
@@ -253,24 +215,19 @@ COMMENT ON TABLE execreport.import_audit IS
 not_complete, validation_failed (errors: what was wrong, by path), validation_error (the validator itself failed), failed
 (errors: why nothing of it stayed), accepted (a scenario without import) or success (with it; report: what was done).';
 
-DO $$
-DECLARE
-    held text;
-BEGIN
-    FOREACH held IN ARRAY ARRAY['_scenario_generations', '_generation_chunks', '_scenarios', '_capabilities', '_competencies', '_skills', '_roles',
-        'scenario_capabilities', 'capability_competencies', 'competency_skills', 'scenario_roles', 'role_competencies', 'import_audit']
-    LOOP
-        EXECUTE format('ALTER TABLE execreport.%I ENABLE ROW LEVEL SECURITY', held);
-        EXECUTE format('CREATE POLICY own_tenant ON execreport.%I USING (tenant_id = (SELECT execreport.current_tenant()))', held);
-        PERFORM pg_catalog.pg_extension_config_dump(format('execreport.%I', held)::regclass, '');
-    END LOOP;
-    IF (SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression') THEN
-        ALTER TABLE execreport._scenario_generations
-            ALTER COLUMN response SET COMPRESSION lz4, ALTER COLUMN content SET COMPRESSION lz4;
-        ALTER TABLE execreport.import_audit ALTER COLUMN errors SET COMPRESSION lz4;
-    END IF;
-END
-$$;
+CALL execreport._hold('execreport._scenario_generations', large => '{content}');
+CALL execreport._hold('execreport._generation_chunks');
+CALL execreport._hold('execreport._scenarios');
+CALL execreport._hold('execreport._capabilities');
+CALL execreport._hold('execreport._competencies');
+CALL execreport._hold('execreport._skills');
+CALL execreport._hold('execreport._roles');
+CALL execreport._hold('execreport.scenario_capabilities');
+CALL execreport._hold('execreport.capability_competencies');
+CALL execreport._hold('execreport.competency_skills');
+CALL execreport._hold('execreport.scenario_roles');
+CALL execreport._hold('execreport.role_competencies');
+CALL execreport._hold('execreport.import_audit');
 
 CREATE VIEW execreport.scenario_generations WITH (security_barrier) AS
 SELECT g.tenant_id, g.id, g.status,

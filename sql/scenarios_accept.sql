@@ -499,6 +499,14 @@ $$;
 COMMENT ON FUNCTION execreport._import_attempt(integer, uuid, uuid, boolean, text, jsonb, jsonb) IS
 'Notes an attempt in import_audit, with its first 100 errors, and one to import in the counter scenario_imports_total.';
 
+CREATE FUNCTION execreport._accepted_prompt_metadata(generation execreport._scenario_generations, accepted_by text) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('generationId', generation.id, 'model', generation.model,
+    'confidence', generation.confidence, 'generatedAt', generation.completed_at, 'acceptedBy', accepted_by,
+    'request', generation.metadata));
+COMMENT ON FUNCTION execreport._accepted_prompt_metadata(execreport._scenario_generations, text) IS
+'What is kept with an accepted prompt.';
+
 CREATE FUNCTION execreport._create_scenario(generation execreport._scenario_generations, document jsonb) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -516,8 +524,7 @@ BEGIN
         coalesce(nullif(left(trim(execreport._json_text(about -> 'scenario_type')), 100), ''), 'transformation'),
         months, extract(year FROM current_date), current_date, (current_date + make_interval(months => months))::date,
         generation.confidence, document -> 'impact_analysis', document -> 'assumptions', generation.id, generation.prompt, generation.redacted_prompt,
-        jsonb_strip_nulls(jsonb_build_object('generationId', generation.id, 'model', generation.model, 'confidence', generation.confidence,
-            'generatedAt', generation.completed_at, 'acceptedBy', execreport.current_user_id(), 'request', generation.metadata)),
+        execreport._accepted_prompt_metadata(generation, execreport.current_user_id()),
         generation.created_by, generation.created_role)
     RETURNING s.id INTO result;
     RETURN result;

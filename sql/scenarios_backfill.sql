@@ -37,26 +37,12 @@ COMMENT ON TABLE execreport._prompt_backfill_rows IS
 'What a run filled in: filled is {column: SHA-256 of the value}, generation_link with the generation''s id for its scenario_id.
 updated_at_before and updated_at_after: that of the scenario, which the run changed, too.';
 
-ALTER TABLE execreport.prompt_backfills ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.prompt_backfills
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport._prompt_backfill_rows ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._prompt_backfill_rows
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.prompt_backfills', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport._prompt_backfill_rows', '');
+CALL execreport._hold('execreport.prompt_backfills');
+CALL execreport._hold('execreport._prompt_backfill_rows');
 
 CREATE FUNCTION execreport._digest(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')), 'hex');
-
-CREATE FUNCTION execreport._accepted_prompt_metadata(generation execreport._scenario_generations) RETURNS jsonb
-LANGUAGE sql STABLE
-RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('generationId', generation.id, 'model', generation.model,
-    'confidence', generation.confidence, 'generatedAt', generation.completed_at, 'acceptedBy', generation.accepted_by,
-    'request', generation.metadata));
-COMMENT ON FUNCTION execreport._accepted_prompt_metadata(execreport._scenario_generations) IS
-'What accept_generation() keeps with an accepted prompt.';
 
 CREATE FUNCTION execreport._prompt_gaps(tenant integer, after uuid, most integer)
 RETURNS TABLE (scenario_id uuid, generation_id uuid, prompt boolean, redacted boolean, metadata boolean, link boolean)
@@ -138,7 +124,7 @@ BEGIN
         SELECT s.id, g.id AS generation_id, s.updated_at,
                CASE WHEN s.accepted_prompt IS NULL THEN g.prompt END AS prompt,
                CASE WHEN s.accepted_prompt_redacted IS NULL THEN g.redacted_prompt END AS redacted,
-               CASE WHEN s.accepted_prompt_metadata IS NULL THEN execreport._accepted_prompt_metadata(g) END AS metadata,
+               CASE WHEN s.accepted_prompt_metadata IS NULL THEN execreport._accepted_prompt_metadata(g, g.accepted_by) END AS metadata,
                CASE WHEN g.scenario_id IS NULL THEN s.id END AS link
           FROM execreport._scenarios AS s
           JOIN execreport._scenario_generations AS g ON g.tenant_id = s.tenant_id AND g.id = s.source_generation_id
@@ -368,30 +354,19 @@ DECLARE
     tenant constant integer := execreport._require_tenant(execreport.current_tenant(), 'operator');
     counts constant jsonb := execreport._prompt_counts(tenant);
     faults record;
-    installed text;
-    available text;
 BEGIN
-    SELECT e.extversion INTO installed FROM pg_extension AS e WHERE e.extname = 'execreport';
-    SELECT a.default_version INTO available FROM pg_available_extensions() AS a WHERE a.name = 'execreport';
-    name := 'schema_up_to_date';
-    passed := installed = available;
-    details := CASE WHEN passed THEN format('version %s is installed', installed)
-                    ELSE format('version %s is installed, %s is available: ALTER EXTENSION execreport UPDATE', installed, available) END;
-    RETURN NEXT;
-    name := 'database_writable';
-    passed := NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean;
-    details := CASE WHEN passed THEN 'not a standby, not read only'
-                    WHEN pg_is_in_recovery() THEN 'the server is a standby' ELSE 'the transaction is read only' END;
-    RETURN NEXT;
-    name := 'import_generation_off';
-    passed := NOT execreport.is_flag_enabled(tenant, 'import_generation');
-    details := CASE WHEN passed THEN 'the flag import_generation is off'
-                    ELSE format('the flag import_generation is on: update_flags(%s, ''{"import_generation": null}'')', tenant) END;
-    RETURN NEXT;
-    name := 'validate_llm_response_on';
-    passed := execreport.is_flag_enabled(tenant, 'validate_llm_response');
-    details := CASE WHEN passed THEN 'the flag validate_llm_response is on' ELSE 'answers are not judged before they are imported' END;
-    RETURN NEXT;
+    RETURN QUERY
+        SELECT c.name, c.fault IS NULL, coalesce(c.fault, c.fine)
+          FROM execreport._installed_version() AS v,
+               LATERAL (VALUES
+                   ('schema_up_to_date', v.fault, format('version %s is installed', v.installed)),
+                   ('database_writable', execreport._read_only_because(), 'not a standby, not read only'),
+                   ('import_generation_off', CASE WHEN execreport.is_flag_enabled(tenant, 'import_generation') THEN
+                        format('the flag import_generation is on: update_flags(%s, ''{"import_generation": null}'')', tenant) END,
+                        'the flag import_generation is off'),
+                   ('validate_llm_response_on', CASE WHEN NOT execreport.is_flag_enabled(tenant, 'validate_llm_response') THEN
+                        'answers are not judged before they are imported' END,
+                        'the flag validate_llm_response is on')) AS c (name, fault, fine);
     SELECT f.* INTO faults FROM execreport._link_faults(tenant) AS f;
     RETURN QUERY SELECT c.* FROM execreport._check('sources_exist', faults.dangling, 'every source_generation_id is there',
         '%s scenarios name a generation that is not there') AS c;

@@ -81,23 +81,8 @@ COMMENT ON VIEW execreport.workflow_schedules IS
 'The schedules of the tenant. next_run_at: the next occurrence, NULL while paused or after the end. backfill_status: that
 of the backfill that belongs to the schedule, as its segments say; NULL when there is none.';
 
-ALTER TABLE execreport._schedules ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._schedules
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport.schedule_runs ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.schedule_runs
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport._schedules', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.schedule_runs', '');
-
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
-        ALTER TABLE execreport._schedules ALTER COLUMN parameters SET COMPRESSION lz4;
-        ALTER TABLE execreport.schedule_runs ALTER COLUMN result SET COMPRESSION lz4;
-    END IF;
-END
-$$;
+CALL execreport._hold('execreport._schedules');
+CALL execreport._hold('execreport.schedule_runs');
 
 CREATE FUNCTION execreport._schedule_delay(schedule_id uuid, schedule_config jsonb) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

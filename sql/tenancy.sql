@@ -76,12 +76,6 @@ COMMENT ON VIEW execreport.tenants IS
 'The tenants: number, name, size (small, medium, large; NULL when unknown). Members see their own, superusers all.
 Tenant 1 is always there. Create others with create_tenant().';
 
-ALTER TABLE execreport._tenants ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport._tenants
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport.tenant_members ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.tenant_members
-    USING (tenant_id = (SELECT execreport.current_tenant()));
+CALL execreport._hold('execreport._tenants');
+CALL execreport._hold('execreport.tenant_members');
 
-SELECT pg_catalog.pg_extension_config_dump('execreport._tenants', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.tenant_members', '');

@@ -50,23 +50,8 @@ COMMENT ON VIEW execreport.report_builder_activity IS
 'The trail of the report builder with the workflow''s name and what the step was about: lookback_config of the step
 parameters, schedule_type and backfill_config of the step schedule.';
 
-ALTER TABLE execreport.workflows ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.workflows
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-ALTER TABLE execreport.report_builder_audit ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.report_builder_audit
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.workflows', '');
-SELECT pg_catalog.pg_extension_config_dump('execreport.report_builder_audit', '');
-
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
-        ALTER TABLE execreport.workflows ALTER COLUMN parameters SET COMPRESSION lz4;
-        ALTER TABLE execreport.report_builder_audit ALTER COLUMN configuration SET COMPRESSION lz4;
-    END IF;
-END
-$$;
+CALL execreport._hold('execreport.workflows');
+CALL execreport._hold('execreport.report_builder_audit');
 
 CREATE FUNCTION execreport.create_workflow(name text, executor regprocedure DEFAULT NULL, parameters jsonb DEFAULT '{}')
 RETURNS uuid

@@ -39,6 +39,7 @@
 #include "utils/tuplestore.h"
 
 #include "maintenance.h"
+#include "rows.h"
 #include "tenancy.h"
 
 /* What a claim asks for */
@@ -54,8 +55,7 @@ typedef struct Claim
 	bool		passed;			/* somebody else has locked a collection that may have something for us */
 	pg_uuid_t  *due;			/* such ones with leases to take back */
 	int			due_count;
-	TupleDesc	desc;
-	Tuplestorestate *leases;
+	ReturnSetInfo *leases;
 } Claim;
 
 /* A segment that a call has completed */
@@ -67,7 +67,6 @@ typedef struct Done
 
 static void check_worker(FunctionCallInfo fcinfo);
 static void check_batch(FunctionCallInfo fcinfo);
-static void begin_leases(FunctionCallInfo fcinfo, Claim *claim);
 static void claim_one(Claim *claim, Datum collection_id);
 static void take_back_due(Claim *claim);
 static bool any_due(ErQueue *queue, Snapshot snapshot);
@@ -115,7 +114,7 @@ er_claim_segments(PG_FUNCTION_ARGS)
 	claim.until = claim.statement_lease ? DT_NOEND
 		: DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(claim.queue.at),
 												  PointerGetDatum(check_lease(fcinfo, 2))));
-	begin_leases(fcinfo, &claim);
+	claim.leases = er_return_rows(fcinfo);
 
 	er_open_queue(&claim.queue, tenant, claim.queue.at, "claim_segments()");
 	if (!PG_ARGISNULL(3))
@@ -159,26 +158,6 @@ check_batch(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch is %d", PG_GETARG_INT32(1)),
 				 errdetail("A batch has 1 to 1000 segments.")));
-}
-
-static void
-begin_leases(FunctionCallInfo fcinfo, Claim *claim)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-
-	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) || !(rsinfo->allowedModes & SFRM_Materialize))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, &claim->desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "claim_segments does not return a row type");
-	claim->leases = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-	rsinfo->returnMode = SFRM_Materialize;
-	rsinfo->setResult = claim->leases;
-	rsinfo->setDesc = claim->desc;
-	MemoryContextSwitchTo(old);
 }
 
 /* Of this collection; when somebody has it locked, wait. */
@@ -453,7 +432,7 @@ give(Claim *claim, ItemPointer tid, const Datum *values, const bool *nulls, Snap
 	answer[4] = table->changed->tts_values[S_ATTEMPT];
 	answer[5] = table->changed->tts_values[S_FENCING_TOKEN];
 	answer[6] = table->changed->tts_values[S_LEASE_UNTIL];
-	tuplestore_putvalues(claim->leases, claim->desc, answer, answer_nulls);
+	tuplestore_putvalues(claim->leases->setResult, claim->leases->setDesc, answer, answer_nulls);
 	if (er_write_change(table, tid, snapshot) != TM_Ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),

@@ -92,28 +92,39 @@ typedef struct ErTable
 	ErIndex		index;
 } ErTable;
 
+/* Most texts have less than 32 bytes; for them without a loop, whose end a processor cannot foresee. */
 static inline bool
 er_same_bytes(const char *a, const char *b, Size len)
 {
 	uint64		one,
-				two;
+				two,
+				three,
+				four;
 
+#define DIFFERENCE(to, at) \
+	do { \
+		uint64 other_; \
+		memcpy(&(to), a + (at), 8); \
+		memcpy(&other_, b + (at), 8); \
+		(to) ^= other_; \
+	} while (0)
+
+	if (len > 32)
+		return memcmp(a, b, len) == 0;
 	if (len < 8)
 	{
 		while (len > 0 && *a == *b)
 			a++, b++, len--;
 		return len == 0;
 	}
-	for (; len > 8; a += 8, b += 8, len -= 8)
-	{
-		memcpy(&one, a, 8);
-		memcpy(&two, b, 8);
-		if (one != two)
-			return false;
-	}
-	memcpy(&one, a + len - 8, 8);
-	memcpy(&two, b + len - 8, 8);
-	return one == two;
+	DIFFERENCE(one, 0);
+	DIFFERENCE(two, len - 8);
+	if (len <= 16)
+		return (one | two) == 0;
+	DIFFERENCE(three, 8);
+	DIFFERENCE(four, len - 16);
+	return (one | two | three | four) == 0;
+#undef DIFFERENCE
 }
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -315,6 +326,8 @@ typedef struct ErSpelling
 typedef struct ErInsight
 {
 	ErText		key;			/* type, separator, normalised title */
+	ErText		title;			/* of the strongest */
+	uint32		type;			/* word, or ER_NONE */
 	uint32		report;			/* number of the last report that had it */
 	uint32		occurrences;
 	int32		strength;		/* of the strongest: severity and confidence */
@@ -322,13 +335,11 @@ typedef struct ErInsight
 	int32		said_confidence;	/* the highest in that report */
 	int16		said_severity;
 	int16		severity;		/* the highest */
+	uint32		category;		/* word of the strongest, or ER_NONE */
 	ErSources	sources;
 	ErIdSet		keywords;		/* stamp: last report that was counted */
 	ErValueSet	evidence;
 	ErModuleSet modules;
-	uint32		type;			/* word, or ER_NONE */
-	uint32		category;		/* word of the strongest, or ER_NONE */
-	ErText		title;			/* of the strongest */
 	ErText		description;
 	uint32		title_room;		/* bytes that may be written over */
 	uint32		description_room;
@@ -393,12 +404,15 @@ typedef struct ErPending
 	uint32		number;			/* in its list */
 	ErJson		lists[6];		/* keywords three times, evidence, two data points */
 
-	/* where it belongs */
-	uint64		hash;
-	Size		key;			/* offset in the state's buffer */
-	uint32		key_len;
 	uint32		group;			/* given when it is a twin of the playbook's, else ER_NONE until taken */
 } ErPending;
+
+/* The group that an insight of this type and title belonged to; checked against the group's title before use. */
+typedef struct ErRecall
+{
+	uint32		hash;
+	uint32		place;			/* group + 1; 0 is free */
+} ErRecall;
 
 typedef struct ErTextBuffer
 {
@@ -440,7 +454,8 @@ typedef struct ErConsolidation
 	ErText		id;
 	uint32		module;
 	ErList		pending;
-	Size		keys_used;		/* bytes of the buffer that hold keys of pending items */
+	ErRecall   *recalls;		/* by type and title as they stand in the documents */
+	uint32		recall_mask;
 	uint32		known_words[8]; /* number + 1 of er_type_words */
 	ErTextBuffer buffer;
 	ErJsonLayout layouts[4];
@@ -490,10 +505,8 @@ extern void er_fingerprint_end(void *hasher);
 
 extern ErConsolidation *er_consolidation_create(MemoryContext context, bool insights_only);
 extern const char *const er_type_words[];
-/* The next insight of the report being read, to be filled and prepared. */
+/* The next insight of the report being read, to be filled. */
 extern ErPending *er_insight_next(ErConsolidation *state);
-/* Makes its key. */
-extern void er_insight_prepare(ErConsolidation *state, ErPending *item);
 /* Merges it into its group, which it finds or makes. */
 extern void er_insight_take(ErConsolidation *state, ErPending *item);
 extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword, uint32 hint);

@@ -13,10 +13,14 @@
 
 #include "consolidation.h"
 
+#define FIRST_RECALLS 1024
 #define FORESEEN 4				/* groups between the levels of foresee */
 #define STRENGTH(severity, confidence) ((int32) (severity) * 16384 + (confidence) + 1)
 #define HUNDREDTHS(fixed8) ((int32) (((fixed8) + 500000) / 1000000))
 
+static uint32 group_of(ErConsolidation *state, const ErPending *item);
+static uint32 recall(const ErConsolidation *state, const ErPending *item, uint64 hash);
+static void remember(ErConsolidation *state, uint64 hash, uint32 group);
 static void said_stronger(ErConsolidation *state, ErInsight *insight, int16 severity, int32 confidence);
 static uint32 word_number(ErConsolidation *state, ErText word);
 static uint32 keyword_number(ErConsolidation *state, ErText text);
@@ -73,31 +77,13 @@ er_consolidation_create(MemoryContext context, bool insights_only)
 ErPending *
 er_insight_next(ErConsolidation *state)
 {
+	ErPending  *item;
+
 	if (unlikely(state->pending.count == state->pending.size))
 		er_list_grow(&state->arena, &state->pending, sizeof(ErPending));
-	return er_item(&state->pending, ErPending, state->pending.count++);
-}
-
-/* The key: type, a separator, and the normalised title; without a title the description, without that the id. */
-void
-er_insight_prepare(ErConsolidation *state, ErPending *item)
-{
-	ErText		named = item->title.ptr != NULL ? item->title :
-		item->description.ptr != NULL ? item->description : item->id;
-	Size		prefix = (item->type.ptr == NULL ? 0 : item->type.len) + 1;
-	ErText		key;
-
-	if (named.ptr == NULL)
-		named.ptr = "";
-	item->key = state->keys_used;
-	key = er_normalise(&state->buffer, named, item->key + prefix);
-	if (prefix > 1)
-		memcpy(state->buffer.text + item->key, item->type.ptr, prefix - 1);
-	state->buffer.text[item->key + prefix - 1] = '\x1f';
-	item->key_len = prefix + key.len;
-	state->keys_used = item->key + item->key_len;
-	item->hash = er_hash(state->buffer.text + item->key, item->key_len);
+	item = er_item(&state->pending, ErPending, state->pending.count++);
 	item->group = ER_NONE;
+	return item;
 }
 
 void
@@ -109,21 +95,7 @@ er_insight_take(ErConsolidation *state, ErPending *item)
 	ErInsight  *insight;
 
 	if (!twin)
-	{
-		ErText		key = {state->buffer.text + item->key, item->key_len};
-
-		item->group = er_table_find(&state->insights, sizeof(ErInsight), key, item->hash);
-		if (item->group == ER_NONE)
-		{
-			item->group = er_table_add(&state->arena, &state->insights, sizeof(ErInsight),
-									   er_arena_text(&state->arena, key), item->hash);
-			insight = er_item(&state->insights.list, ErInsight, item->group);
-			insight->type = word_number(state, item->type);
-			insight->category = ER_NONE;
-			insight->strength = -1;
-			insight->confidence = ER_UNKNOWN_CONFIDENCE;
-		}
-	}
+		item->group = group_of(state, item);
 	insight = er_item(&state->insights.list, ErInsight, item->group);
 	insight->severity = Max(insight->severity, item->severity);
 	insight->confidence = Max(insight->confidence, confidence);
@@ -145,6 +117,100 @@ er_insight_take(ErConsolidation *state, ErPending *item)
 	}
 	else if (item->severity > insight->said_severity || confidence > insight->said_confidence)
 		said_stronger(state, insight, item->severity, confidence);
+}
+
+/*
+ * The group it belongs to, a new one if there is none. Its key: type, a separator, and the normalised title; without a title the
+ * description, without that the id.
+ */
+static uint32
+group_of(ErConsolidation *state, const ErPending *item)
+{
+	ErText		named = item->title.ptr != NULL ? item->title :
+		item->description.ptr != NULL ? item->description : item->id;
+	Size		prefix = (item->type.ptr == NULL ? 0 : item->type.len) + 1;
+	uint64		said = er_hash_mix(er_hash(item->type.ptr, prefix - 1), er_hash(named.ptr, named.len));
+	uint32		group = recall(state, item, said);
+	ErText		key;
+	uint64		hash;
+
+	if (group != ER_NONE)
+		return group;
+
+	if (named.ptr == NULL)
+		named.ptr = "";
+	key = er_normalise(&state->buffer, named, prefix);
+	key.ptr = state->buffer.text;
+	key.len += prefix;
+	if (prefix > 1)
+		memcpy(state->buffer.text, item->type.ptr, prefix - 1);
+	state->buffer.text[prefix - 1] = '\x1f';
+	hash = er_hash(key.ptr, key.len);
+	group = er_table_find(&state->insights, sizeof(ErInsight), key, hash);
+	if (group == ER_NONE)
+	{
+		ErInsight  *insight;
+
+		group = er_table_add(&state->arena, &state->insights, sizeof(ErInsight), er_arena_text(&state->arena, key), hash);
+		insight = er_item(&state->insights.list, ErInsight, group);
+		insight->type = word_number(state, item->type);
+		insight->category = ER_NONE;
+		insight->strength = -1;
+		insight->confidence = ER_UNKNOWN_CONFIDENCE;
+	}
+	if (item->title.ptr != NULL)
+		remember(state, said, group);
+	return group;
+}
+
+/*
+ * The group whose strongest insight has this type and title, if we came by it lately. Reports repeat most titles letter by letter,
+ * and a group found again so costs a tenth of normalising the title. Each hash has two places side by side.
+ */
+static uint32
+recall(const ErConsolidation *state, const ErPending *item, uint64 hash)
+{
+	const ErRecall *slot;
+	const ErInsight *insight;
+	ErText		type = {NULL, 0};
+
+	if (state->recalls == NULL || item->title.ptr == NULL)
+		return ER_NONE;
+	slot = &state->recalls[hash & state->recall_mask & ~1];
+	if (slot->hash != (uint32) (hash >> 32))
+		slot++;
+	if (slot->place == 0 || slot->hash != (uint32) (hash >> 32))
+		return ER_NONE;
+	insight = er_item(&state->insights.list, ErInsight, slot->place - 1);
+	if (insight->type != ER_NONE)
+		type = er_item(&state->words.list, ErWord, insight->type)->text;
+	if (insight->title.len != item->title.len || type.len != item->type.len || insight->title.ptr == NULL ||
+		!er_same_bytes(insight->title.ptr, item->title.ptr, item->title.len) ||
+		!er_same_bytes(type.ptr, item->type.ptr, type.len))
+		return ER_NONE;
+	return slot->place - 1;
+}
+
+static void
+remember(ErConsolidation *state, uint64 hash, uint32 group)
+{
+	ErRecall   *slot;
+
+	if (state->recalls == NULL || state->insights.list.count > state->recall_mask)
+	{
+		uint32		size = state->recalls == NULL ? FIRST_RECALLS : (state->recall_mask + 1) * 4;
+
+		if (size == 0)
+			return;
+		/* what was known is known again soon */
+		state->recalls = memset(er_arena_alloc(&state->arena, size * sizeof(ErRecall)), 0, size * sizeof(ErRecall));
+		state->recall_mask = size - 1;
+	}
+	slot = &state->recalls[hash & state->recall_mask & ~1];
+	if (slot->hash != (uint32) (hash >> 32))
+		slot[1] = slot[0];
+	slot->hash = hash >> 32;
+	slot->place = group + 1;
 }
 
 /* The report says the same insight again, and more strongly: it is still one source, with one confidence. */
@@ -228,7 +294,7 @@ keyword_number(ErConsolidation *state, ErText text)
 	{
 		bool		added;
 		uint32		number = er_table_intern(&state->arena, &state->keywords, sizeof(ErKeyword),
-											 er_normalise(&state->buffer, text, state->keys_used), &added);
+											 er_normalise(&state->buffer, text, 0), &added);
 		ErKeyword  *keyword = er_item(&state->keywords.list, ErKeyword, number);
 
 		text = er_arena_text(&state->arena, text);

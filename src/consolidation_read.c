@@ -288,7 +288,6 @@ read_insights(ErConsolidation *state, Place *playbook_place, const ErJson *playb
 	}
 	few = counts[0] + counts[1] <= INSIGHTS_AT_ONCE;
 	state->pending.count = 0;
-	state->keys_used = 0;
 	state->confidence_sum = state->confidence_count = 0;
 	if (!few)
 	{
@@ -353,7 +352,6 @@ take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *t
 		take_insight(state, places[item->playbook ? 0 : 1], item, arena, twins);
 	}
 	state->pending.count = 0;
-	state->keys_used = 0;
 }
 
 /* What the document says, checked; returns its confidence. */
@@ -385,7 +383,6 @@ read_insight(ErConsolidation *state, Place *place, const ErJson *element, bool p
 		if (!list_field(place, values, field))
 			values[field].type = ER_JSON_ABSENT;
 	memcpy(item->lists, &values[IN_RELATED], sizeof(item->lists));
-	er_insight_prepare(state, item);
 	return item->confidence;
 }
 
@@ -764,10 +761,14 @@ severity_of(ErText text)
 	return 0;
 }
 
-/* The text, but for case, is this word. */
+/* The text, but for case, is this word. Mostly it is in lower case already. */
 static bool
 same_word(ErText text, const char *word)
 {
+	if (text.len != strlen(word))
+		return false;
+	if (er_same_bytes(text.ptr, word, text.len))
+		return true;
 	for (uint32 i = 0; i < text.len; i++)
 	{
 		unsigned char c = text.ptr[i];
@@ -775,7 +776,7 @@ same_word(ErText text, const char *word)
 		if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (unsigned char) word[i])
 			return false;
 	}
-	return word[text.len] == '\0';
+	return true;
 }
 
 static inline ErText

@@ -20,6 +20,7 @@ static int	compare_spellings(const void *a, const void *b, void *arg);
 static int	compare_themes(const void *a, const void *b, void *arg);
 static int	compare_sentences(const void *a, const void *b, void *arg);
 static int	compare_uint32(const void *a, const void *b);
+static Size expected_size(const ErConsolidation *state);
 static void write_synthesis(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErRanked *ranked);
 static void write_themes(ErJsonWriter *writer, const ErConsolidation *state, const ErRanks *ranks);
 static void write_patterns(ErJsonWriter *writer, const ErConsolidation *state);
@@ -35,6 +36,22 @@ static const ErJsonShape report_shape = {lengthof(report_keys), report_keys};
 static const char *const synthesis_keys[] = {"keyThemes", "prioritizedActions", "crossModulePatterns"};
 static const ErJsonShape synthesis_shape = {lengthof(synthesis_keys), synthesis_keys};
 
+/* About as many bytes as the insights will take: a buffer that must grow takes twice the memory. */
+static Size
+expected_size(const ErConsolidation *state)
+{
+	Size		size = 1024;
+
+	for (uint32 i = 0; i < state->insights.list.count; i++)
+	{
+		const ErInsight *insight = er_item(&state->insights.list, ErInsight, i);
+
+		size += 400 + insight->title.len + insight->description.len + insight->sources.count * 112 +
+			insight->keywords.count * 24 + insight->evidence.count * 48;
+	}
+	return Min(size, MaxAllocSize);
+}
+
 Jsonb *
 er_write_everything(const ErConsolidation *state)
 {
@@ -47,7 +64,7 @@ er_write_everything(const ErConsolidation *state)
 	er_ranks(state, &ranks);
 	er_rank_recommendations(state, &ranks, &ranked);
 	confidence(state, &overall, &basis);
-	er_json_start(&writer, (Size) state->insights.list.count * 1024);
+	er_json_start(&writer, expected_size(state));
 	er_json_begin_object(&writer, &report_shape);
 	er_write_insights(&writer, state, &ranks);
 	er_write_string(&writer, freshness(state));
@@ -102,7 +119,7 @@ er_write_only_insights(const ErConsolidation *state)
 	ErRanks		ranks;
 
 	er_ranks(state, &ranks);
-	er_json_start(&writer, (Size) state->insights.list.count * 1024);
+	er_json_start(&writer, expected_size(state));
 	er_write_insights(&writer, state, &ranks);
 	return er_json_finish(&writer);
 }

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "json_schema.h"
+#include "rows.h"
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -79,17 +80,7 @@ er_json_schema_errors(PG_FUNCTION_ARGS)
 static void
 return_errors(FunctionCallInfo fcinfo, ErJsErrors *errors)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext caller = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
-	TupleDesc	desc;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("json_schema_errors is declared with a wrong result")));
-	rsinfo->setDesc = BlessTupleDesc(desc);
-	rsinfo->setResult = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-	MemoryContextSwitchTo(caller);
+	ReturnSetInfo *result = er_return_rows(fcinfo);
 
 	for (int i = 0; i < errors->count; i++)
 	{
@@ -102,7 +93,7 @@ return_errors(FunctionCallInfo fcinfo, ErJsErrors *errors)
 		values[1] = CStringGetTextDatum(e->schema_path);
 		values[2] = CStringGetTextDatum(e->keyword);
 		values[3] = CStringGetTextDatum(e->message);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		for (int c = 0; c < 4; c++)
 			pfree(DatumGetPointer(values[c]));
 	}

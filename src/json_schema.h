@@ -4,9 +4,11 @@
  *		calls from one part to the next.
  *
  * The parts: json_schema.c (SQL functions), json_schema_cache.c (compiled schemas of the session),
- * json_schema_compile.c (keywords), json_schema_resolve.c (names and references), json_schema_validate.c
- * (judging an instance), json_schema_value.c (comparing values), json_schema_pattern.c (matching patterns),
- * json_schema_regex.c with json_schema_charset.c and json_schema_unicode.c (translating them), json_schema_format.c (formats) and json_schema_meta.c (the official meta-schemas).
+ * json_schema_compile.c (keywords), json_schema_shape.c (their values), json_schema_resolve.c (names and
+ * references), json_schema_validate.c (judging an instance), json_schema_errors.c (its problems),
+ * json_schema_value.c (comparing values), json_schema_pattern.c (matching patterns), json_schema_regex.c with
+ * json_schema_escape.c, json_schema_charset.c and json_schema_unicode.c (translating them), json_schema_format.c
+ * (formats) and json_schema_meta.c (the official meta-schemas).
  *
  * A compiled schema lives in one memory context of its own and is never changed once it is compiled.
  */
@@ -193,6 +195,13 @@ typedef enum ErJsDraft
 typedef struct ErJsNode ErJsNode;
 typedef struct ErJsPattern ErJsPattern;
 
+/* The schemas of a keyword that holds several, in order. */
+typedef struct ErJsNodes
+{
+	uint32		count;
+	ErJsNode  **list;			/* NULL: the keyword is absent */
+} ErJsNodes;
+
 /* A schema resource: a document or an embedded part with an identifier of its own. */
 typedef struct ErJsResource
 {
@@ -242,8 +251,7 @@ typedef struct ErJsArrayChecks
 	int64		min_items;
 	int64		max_items;
 	bool		unique;
-	uint32		nprefix;
-	ErJsNode  **prefix;
+	ErJsNodes	prefix;
 	const char *prefix_keyword; /* prefixItems, or items of draft-07 */
 	ErJsNode   *items;			/* for the items after the prefix */
 	ErJsNode   *contains;
@@ -294,12 +302,9 @@ typedef struct ErJsObjectChecks
 
 typedef struct ErJsApplicators
 {
-	uint32		nall;
-	uint32		nany;
-	uint32		none;
-	ErJsNode  **all;
-	ErJsNode  **any;
-	ErJsNode  **one;
+	ErJsNodes	all;
+	ErJsNodes	any;
+	ErJsNodes	one;
 	ErJsNode   *not;
 	ErJsNode   *if_;
 	ErJsNode   *then;
@@ -366,7 +371,18 @@ typedef struct ErJsErrors
 	int			limit;
 	int			space;
 	Size		bytes;
+	int			provisional;	/* how many branches we are in whose errors may be dropped again */
+	bool		full;			/* and nothing in it is provisional */
 } ErJsErrors;
+
+/* Where we are in an instance. */
+typedef struct ErJsPlace
+{
+	const struct ErJsPlace *up;
+	const char *key;			/* NULL: an array item */
+	uint32		len;
+	uint32		index;
+} ErJsPlace;
 
 /* More errors than this are never collected, whatever the caller asks for. */
 #define ER_JS_MAX_ERRORS	100000
@@ -386,6 +402,8 @@ extern ErJsSchema *er_js_schema_kept(ErJsKept *kept, Jsonb *source);
 /* json_schema_compile.c */
 extern ErJsSchema *er_js_compile(Jsonb *source);
 extern void er_js_scan(ErJsSchema *schema);
+
+/* json_schema_shape.c */
 pg_noreturn extern void er_js_schema_error(ErJsNode *node, const char *keyword, const ErJsValue *got, int sqlstate,
 										   const char *allowed);
 
@@ -405,6 +423,13 @@ extern void er_js_append_token(StringInfo buf, const char *token, uint32 len);
 
 /* json_schema_validate.c */
 extern bool er_js_validate(ErJsSchema *schema, const ErJsValue *instance, ErJsErrors *errors);
+
+/* json_schema_errors.c */
+pg_attribute_cold extern bool er_js_add_problem(ErJsErrors *errors, const ErJsNode *node, const char *keyword,
+												const ErJsPlace *at, const char *fmt,...) pg_attribute_printf(5, 6);
+pg_attribute_cold extern bool er_js_add_forbidden(ErJsErrors *errors, const ErJsNode *node, const ErJsPlace *at);
+extern int	er_js_begin_provisional(ErJsErrors *errors);
+extern void er_js_end_provisional(ErJsErrors *errors, int start, bool drop);
 
 /* json_schema_value.c */
 extern void er_js_root(Jsonb *doc, ErJsValue *v);
@@ -455,6 +480,31 @@ extern void er_js_set_add(ErJsSet *set, pg_wchar first, pg_wchar last);
 extern void er_js_set_normalise(ErJsSet *set);
 extern void er_js_set_invert(ErJsSet *set);
 extern bool er_js_set_property(ErJsSet *set, const char *name, bool negated);
+
+/* json_schema_escape.c */
+typedef struct ErJsPatternReader
+{
+	const pg_wchar *src;
+	int			len;
+	int			pos;
+	bool		strict;			/* only escapes that have a meaning */
+	ErJsRegexState state;
+	const char *problem;
+	const char *unsupported;	/* NULL: everything so far can be expressed */
+} ErJsPatternReader;
+
+static inline pg_wchar
+er_js_pattern_peek(const ErJsPatternReader *r, int offset)
+{
+	return r->pos + offset < r->len ? r->src[r->pos + offset] : 0;
+}
+
+extern bool er_js_pattern_fails(ErJsPatternReader *r, ErJsRegexState state, const char *problem);
+extern bool er_js_pattern_is_unsupported(ErJsPatternReader *r, const char *problem);
+extern bool er_js_class_set(ErJsPatternReader *r, ErJsSet *set);
+extern bool er_js_escape_set(ErJsPatternReader *r, pg_wchar c, ErJsSet *set);
+extern int	er_js_hex_digit(pg_wchar c);
+extern bool er_js_escaped_character(ErJsPatternReader *r, bool in_class, pg_wchar *result);
 
 /* json_schema_pattern.c */
 extern ErJsPattern *er_js_pattern(const char *src, uint32 len, ErJsRegexState *state, const char **problem,

@@ -9,49 +9,21 @@
  */
 #include "postgres.h"
 
-#include "json_schema.h"
+#include "json_schema_keyword.h"
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-/* What the value of a keyword looks like; the first five hold subschemas. */
-typedef enum Shape
-{
-	SCHEMA,
-	SCHEMA_LIST,
-	SCHEMA_MAP,
-	SCHEMA_OR_LIST,
-	DEPENDENCIES,
-	TEXT,
-	FLAG,
-	LIST,
-	MAP,
-	COUNT,
-	NUMBER,
-	ANY
-} Shape;
-
-typedef struct Keyword
-{
-	const char *name;
-	int			drafts;
-	int			vocabulary;
-	Shape		shape;
-	void		(*compile) (ErJsSchema *schema, ErJsNode *node, const struct Keyword *kw, const ErJsValue *v);
-} Keyword;
-
-static const Keyword *find_keyword(const char *name, uint32 len, ErJsDraft draft);
-static void add_child(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v,
+static const ErJsKeyword *find_keyword(const char *name, uint32 len, ErJsDraft draft);
+static void add_child(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v,
 					  const char *key, uint32 len, int64 index);
 static void compile_node(ErJsSchema *schema, ErJsNode *node);
-static void check_shape(ErJsNode *node, const Keyword *kw, const ErJsValue *v);
 
 #define COMPILER(name) \
-	static void name(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+	static void name(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 COMPILER(compile_ref);
 COMPILER(compile_dynamic_ref);
-COMPILER(compile_additional);
 COMPILER(compile_list);
 COMPILER(compile_single);
 COMPILER(compile_const);
@@ -63,7 +35,6 @@ COMPILER(compile_items);
 COMPILER(compile_number);
 COMPILER(compile_pattern);
 COMPILER(compile_pattern_properties);
-COMPILER(compile_prefix_items);
 COMPILER(compile_properties);
 COMPILER(compile_type);
 COMPILER(compile_unique);
@@ -71,9 +42,14 @@ COMPILER(compile_unique);
 #define D7 ER_JS_DRAFT7
 #define D20 ER_JS_DRAFT2020
 #define BOTH (D7 | D20)
+#define IN_NUMBER(field) NUMBER_CHECKS, offsetof(ErJsNumberChecks, field)
+#define IN_STRING(field) STRING_CHECKS, offsetof(ErJsStringChecks, field)
+#define IN_ARRAY(field) ARRAY_CHECKS, offsetof(ErJsArrayChecks, field)
+#define IN_OBJECT(field) OBJECT_CHECKS, offsetof(ErJsObjectChecks, field)
+#define APPLIES(field) APPLICATORS, offsetof(ErJsApplicators, field)
 
 /* Sorted by name, for bsearch; of two with the same name each serves its draft. */
-static const Keyword keywords[] = {
+static const ErJsKeyword keywords[] = {
 	{"$anchor", D20, ER_JS_V_CORE, TEXT, NULL},
 	{"$comment", BOTH, ER_JS_V_CORE, TEXT, NULL},
 	{"$defs", D20, ER_JS_V_CORE, SCHEMA_MAP, NULL},
@@ -84,11 +60,11 @@ static const Keyword keywords[] = {
 	{"$schema", BOTH, ER_JS_V_CORE, TEXT, NULL},
 	{"$vocabulary", D20, ER_JS_V_CORE, MAP, NULL},
 	{"additionalItems", D7, ER_JS_V_APPLICATOR, SCHEMA, compile_items},
-	{"additionalProperties", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_additional},
-	{"allOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list},
-	{"anyOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list},
+	{"additionalProperties", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, IN_OBJECT(additional)},
+	{"allOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list, APPLIES(all)},
+	{"anyOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list, APPLIES(any)},
 	{"const", BOTH, ER_JS_V_VALIDATION, ANY, compile_const},
-	{"contains", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"contains", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, IN_ARRAY(contains)},
 	{"contentEncoding", BOTH, ER_JS_V_CONTENT, TEXT, NULL},
 	{"contentMediaType", BOTH, ER_JS_V_CONTENT, TEXT, NULL},
 	{"contentSchema", D20, ER_JS_V_CONTENT, SCHEMA, NULL},
@@ -99,40 +75,40 @@ static const Keyword keywords[] = {
 	{"dependentSchemas", D20, ER_JS_V_APPLICATOR, SCHEMA_MAP, compile_dependencies},
 	{"deprecated", D20, ER_JS_V_METADATA, FLAG, NULL},
 	{"description", BOTH, ER_JS_V_METADATA, TEXT, NULL},
-	{"else", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"else", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, APPLIES(else_)},
 	{"enum", BOTH, ER_JS_V_VALIDATION, LIST, compile_enum},
 	{"examples", BOTH, ER_JS_V_METADATA, LIST, NULL},
-	{"exclusiveMaximum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
-	{"exclusiveMinimum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
+	{"exclusiveMaximum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(exclusive_maximum)},
+	{"exclusiveMinimum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(exclusive_minimum)},
 	{"format", BOTH, ER_JS_V_FORMAT, TEXT, compile_format},
-	{"if", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"if", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, APPLIES(if_)},
 	{"items", D20, ER_JS_V_APPLICATOR, SCHEMA, compile_items},
 	{"items", D7, ER_JS_V_APPLICATOR, SCHEMA_OR_LIST, compile_items},
-	{"maxContains", D20, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"maxItems", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"maxLength", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"maxProperties", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"maximum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
-	{"minContains", D20, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"minItems", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"minLength", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"minProperties", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count},
-	{"minimum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
-	{"multipleOf", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number},
-	{"not", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
-	{"oneOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list},
+	{"maxContains", D20, ER_JS_V_VALIDATION, COUNT, compile_count, IN_ARRAY(max_contains)},
+	{"maxItems", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_ARRAY(max_items)},
+	{"maxLength", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_STRING(max_length)},
+	{"maxProperties", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_OBJECT(max_properties)},
+	{"maximum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(maximum)},
+	{"minContains", D20, ER_JS_V_VALIDATION, COUNT, compile_count, IN_ARRAY(min_contains)},
+	{"minItems", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_ARRAY(min_items)},
+	{"minLength", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_STRING(min_length)},
+	{"minProperties", BOTH, ER_JS_V_VALIDATION, COUNT, compile_count, IN_OBJECT(min_properties)},
+	{"minimum", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(minimum)},
+	{"multipleOf", BOTH, ER_JS_V_VALIDATION, NUMBER, compile_number, IN_NUMBER(multiple_of)},
+	{"not", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, APPLIES(not)},
+	{"oneOf", BOTH, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_list, APPLIES(one)},
 	{"pattern", BOTH, ER_JS_V_VALIDATION, TEXT, compile_pattern},
 	{"patternProperties", BOTH, ER_JS_V_APPLICATOR, SCHEMA_MAP, compile_pattern_properties},
-	{"prefixItems", D20, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_prefix_items},
+	{"prefixItems", D20, ER_JS_V_APPLICATOR, SCHEMA_LIST, compile_items},
 	{"properties", BOTH, ER_JS_V_APPLICATOR, SCHEMA_MAP, compile_properties},
-	{"propertyNames", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"propertyNames", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, IN_OBJECT(names)},
 	{"readOnly", BOTH, ER_JS_V_METADATA, FLAG, NULL},
 	{"required", BOTH, ER_JS_V_VALIDATION, LIST, compile_properties},
-	{"then", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single},
+	{"then", BOTH, ER_JS_V_APPLICATOR, SCHEMA, compile_single, APPLIES(then)},
 	{"title", BOTH, ER_JS_V_METADATA, TEXT, NULL},
 	{"type", BOTH, ER_JS_V_VALIDATION, ANY, compile_type},
-	{"unevaluatedItems", D20, ER_JS_V_UNEVALUATED, SCHEMA, compile_single},
-	{"unevaluatedProperties", D20, ER_JS_V_UNEVALUATED, SCHEMA, compile_single},
+	{"unevaluatedItems", D20, ER_JS_V_UNEVALUATED, SCHEMA, compile_single, IN_ARRAY(unevaluated)},
+	{"unevaluatedProperties", D20, ER_JS_V_UNEVALUATED, SCHEMA, compile_single, IN_OBJECT(unevaluated)},
 	{"uniqueItems", BOTH, ER_JS_V_VALIDATION, FLAG, compile_unique},
 	{"writeOnly", BOTH, ER_JS_V_METADATA, FLAG, NULL}
 };
@@ -178,7 +154,7 @@ er_js_scan(ErJsSchema *schema)
 		er_js_walk(&members, node->source.u.box);
 		while (er_js_next_pair(&members, &name, &len, &v))
 		{
-			const Keyword *kw = find_keyword(name, len, node->resource->draft);
+			const ErJsKeyword *kw = find_keyword(name, len, node->resource->draft);
 			ErJsWalk	inner;
 			const char *key;
 			uint32		keylen;
@@ -203,7 +179,7 @@ er_js_scan(ErJsSchema *schema)
 	}
 }
 
-static const Keyword *
+static const ErJsKeyword *
 find_keyword(const char *name, uint32 len, ErJsDraft draft)
 {
 	int			low = 0,
@@ -232,7 +208,7 @@ find_keyword(const char *name, uint32 len, ErJsDraft draft)
 }
 
 static void
-add_child(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v,
+add_child(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v,
 		  const char *key, uint32 len, int64 index)
 {
 	StringInfoData tail;
@@ -276,13 +252,13 @@ compile_node(ErJsSchema *schema, ErJsNode *node)
 	er_js_walk(&members, node->source.u.box);
 	while (er_js_next_pair(&members, &name, &len, &v))
 	{
-		const Keyword *kw = find_keyword(name, len, draft);
+		const ErJsKeyword *kw = find_keyword(name, len, draft);
 
 		if (kw == NULL || (kw->vocabulary & node->resource->vocabularies) == 0)
 			continue;
 		if (only_ref && strcmp(kw->name, "$ref") != 0)
 			continue;
-		check_shape(node, kw, &v);
+		er_js_check_shape(node, kw, &v);
 		if (kw->compile != NULL)
 			kw->compile(schema, node, kw, &v);
 	}
@@ -290,132 +266,6 @@ compile_node(ErJsSchema *schema, ErJsNode *node)
 		node->accepts = (node->types != 0 ? node->types : JS_ANY) &
 			~((node->number ? JS_NUMBER : 0) | (node->string ? JS_STRING : 0) |
 			  (node->array ? JS_ARRAY : 0) | (node->object ? JS_OBJECT : 0));
-}
-
-/* ---- errors and shapes ---- */
-
-/* A keyword has a value it cannot have. keyword may be a path below the node, such as "type/1". */
-void
-er_js_schema_error(ErJsNode *node, const char *keyword, const ErJsValue *got, int sqlstate, const char *allowed)
-{
-	ereport(ERROR,
-			(errcode(sqlstate),
-			 errmsg("invalid schema at %s/%s: %s", er_js_node_path(node), keyword, er_js_describe(got)),
-			 errdetail("Allowed is %s.", allowed)));
-}
-
-static void
-bad_value(ErJsNode *node, const Keyword *kw, const ErJsValue *got, const char *allowed)
-{
-	er_js_schema_error(node, kw->name, got, ERRCODE_INVALID_PARAMETER_VALUE, allowed);
-}
-
-static char *
-keyword_index(const Keyword *kw, uint32 index)
-{
-	return psprintf("%s/%u", kw->name, index);
-}
-
-static char *
-keyword_member(const Keyword *kw, const char *key, uint32 len)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, kw->name);
-	er_js_append_token(&buf, key, len);
-	return buf.data;
-}
-
-static inline bool
-is_schema(const ErJsValue *v)
-{
-	return v->kind == JS_OBJECT || v->kind == JS_BOOL;
-}
-
-static void
-check_list(ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	ErJsWalk	w;
-	ErJsValue	child;
-
-	if (v->kind != JS_ARRAY || (JsonContainerSize(v->u.box) == 0 && kw->shape == SCHEMA_LIST))
-		bad_value(node, kw, v, "an array of at least one schema");
-	er_js_walk(&w, v->u.box);
-	while (er_js_next_element(&w, &child))
-		if (!is_schema(&child))
-			er_js_schema_error(node, keyword_index(kw, w.next - 1), &child, ERRCODE_INVALID_PARAMETER_VALUE,
-							   "a schema: an object, true or false");
-}
-
-static void
-check_map(ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	ErJsWalk	w;
-	ErJsValue	child;
-	const char *key;
-	uint32		len;
-
-	if (v->kind != JS_OBJECT)
-		bad_value(node, kw, v, "an object of schemas");
-	er_js_walk(&w, v->u.box);
-	while (er_js_next_pair(&w, &key, &len, &child))
-		if (!is_schema(&child) && !(kw->shape == DEPENDENCIES && child.kind == JS_ARRAY))
-			er_js_schema_error(node, keyword_member(kw, key, len), &child, ERRCODE_INVALID_PARAMETER_VALUE,
-							   "a schema: an object, true or false");
-}
-
-static void
-check_shape(ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	switch (kw->shape)
-	{
-		case SCHEMA:
-			if (!is_schema(v))
-				bad_value(node, kw, v, "a schema: an object, true or false");
-			break;
-		case SCHEMA_OR_LIST:
-			if (v->kind == JS_ARRAY)
-				check_list(node, kw, v);
-			else if (!is_schema(v))
-				bad_value(node, kw, v, "a schema or an array of schemas");
-			break;
-		case SCHEMA_LIST:
-			check_list(node, kw, v);
-			break;
-		case SCHEMA_MAP:
-		case DEPENDENCIES:
-			check_map(node, kw, v);
-			break;
-		case TEXT:
-			if (v->kind != JS_STRING)
-				bad_value(node, kw, v, "a string");
-			break;
-		case FLAG:
-			if (v->kind != JS_BOOL)
-				bad_value(node, kw, v, "true or false");
-			break;
-		case LIST:
-			if (v->kind != JS_ARRAY)
-				bad_value(node, kw, v, "an array");
-			break;
-		case MAP:
-			if (v->kind != JS_OBJECT)
-				bad_value(node, kw, v, "an object");
-			break;
-		case NUMBER:
-			if (v->kind != JS_NUMBER)
-				bad_value(node, kw, v, "a number");
-			break;
-		case COUNT:
-			if (v->kind != JS_NUMBER || !er_js_is_integer(v->u.num) ||
-				DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(v->u.num),
-												  NumericGetDatum(int64_to_numeric(0)))) < 0)
-				bad_value(node, kw, v, "a non-negative integer");
-			break;
-		case ANY:
-			break;
-	}
 }
 
 /* ---- groups of checks, made when the first of them is met ---- */
@@ -463,10 +313,24 @@ applicators(ErJsNode *node)
 	return node->apply;
 }
 
-static inline bool
-is_keyword(const Keyword *kw, const char *name)
+static ErJsNumberChecks *
+number_checks(ErJsNode *node)
 {
-	return strcmp(kw->name, name) == 0;
+	if (node->number == NULL)
+		node->number = palloc0(sizeof(ErJsNumberChecks));
+	return node->number;
+}
+
+/* Where the node keeps what the keyword says. */
+static void *
+place_of(ErJsNode *node, const ErJsKeyword *kw)
+{
+	void	   *checks = kw->checks == NUMBER_CHECKS ? (void *) number_checks(node) :
+		kw->checks == STRING_CHECKS ? (void *) string_checks(node) :
+		kw->checks == ARRAY_CHECKS ? (void *) array_checks(node) :
+		kw->checks == OBJECT_CHECKS ? (void *) object_checks(node) : (void *) applicators(node);
+
+	return (char *) checks + kw->offset;
 }
 
 /* The node of a subschema; the scan has made it. */
@@ -482,31 +346,29 @@ child_node(ErJsSchema *schema, const ErJsValue *v)
 	return child;
 }
 
-static ErJsNode **
-child_nodes(ErJsSchema *schema, const ErJsValue *v, uint32 *count)
+static void
+child_nodes(ErJsSchema *schema, const ErJsValue *v, ErJsNodes *nodes)
 {
-	ErJsNode  **nodes;
 	ErJsWalk	w;
 	ErJsValue	child;
 
 	er_js_walk(&w, v->u.box);
-	*count = w.count;
-	nodes = palloc(sizeof(ErJsNode *) * Max(w.count, 1));
+	nodes->count = w.count;
+	nodes->list = palloc(sizeof(ErJsNode *) * Max(w.count, 1));
 	while (er_js_next_element(&w, &child))
-		nodes[w.next - 1] = child_node(schema, &child);
-	return nodes;
+		nodes->list[w.next - 1] = child_node(schema, &child);
 }
 
 /* ---- keywords ---- */
 
 static void
-compile_ref(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_ref(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	applicators(node)->ref = er_js_resolve(schema, node, kw->name, v, NULL, NULL);
 }
 
 static void
-compile_dynamic_ref(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_dynamic_ref(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsApplicators *apply = applicators(node);
 
@@ -516,79 +378,32 @@ compile_dynamic_ref(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const
 }
 
 static void
-compile_additional(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_list(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
-	object_checks(node)->additional = child_node(schema, v);
-}
-
-static void
-compile_list(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	ErJsApplicators *apply = applicators(node);
-
-	if (is_keyword(kw, "allOf"))
-		apply->all = child_nodes(schema, v, &apply->nall);
-	else if (is_keyword(kw, "anyOf"))
-		apply->any = child_nodes(schema, v, &apply->nany);
-	else
-		apply->one = child_nodes(schema, v, &apply->none);
+	child_nodes(schema, v, place_of(node, kw));
 }
 
 /* Keywords that hold one schema and need nothing else. */
 static void
-compile_single(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_single(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
-	ErJsNode   *child = child_node(schema, v);
-
-	if (is_keyword(kw, "contains"))
-		array_checks(node)->contains = child;
-	else if (is_keyword(kw, "unevaluatedItems"))
-		array_checks(node)->unevaluated = child;
-	else if (is_keyword(kw, "unevaluatedProperties"))
-		object_checks(node)->unevaluated = child;
-	else if (is_keyword(kw, "propertyNames"))
-		object_checks(node)->names = child;
-	else if (is_keyword(kw, "not"))
-		applicators(node)->not = child;
-	else if (is_keyword(kw, "if"))
-		applicators(node)->if_ = child;
-	else if (is_keyword(kw, "then"))
-		applicators(node)->then = child;
-	else
-		applicators(node)->else_ = child;
+	*(ErJsNode **) place_of(node, kw) = child_node(schema, v);
 }
 
 static void
-compile_const(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_const(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	node->constant = palloc(sizeof(ErJsValue));
 	*node->constant = *v;
 }
 
 static void
-compile_count(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_count(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	int64		n;
 
 	/* no instance is as large as a count that does not fit */
-	if (!er_js_small_integer(v->u.num, &n))
-		n = PG_INT64_MAX;
-	if (is_keyword(kw, "minLength"))
-		string_checks(node)->min_length = n;
-	else if (is_keyword(kw, "maxLength"))
-		string_checks(node)->max_length = n;
-	else if (is_keyword(kw, "minItems"))
-		array_checks(node)->min_items = n;
-	else if (is_keyword(kw, "maxItems"))
-		array_checks(node)->max_items = n;
-	else if (is_keyword(kw, "minContains"))
-		array_checks(node)->min_contains = n;
-	else if (is_keyword(kw, "maxContains"))
-		array_checks(node)->max_contains = n;
-	else if (is_keyword(kw, "minProperties"))
-		object_checks(node)->min_properties = n;
-	else
-		object_checks(node)->max_properties = n;
+	*(int64 *) place_of(node, kw) = er_js_small_integer(v->u.num, &n) ? n : PG_INT64_MAX;
 }
 
 /* The strings of a list of names, each once. */
@@ -616,7 +431,7 @@ name_list(ErJsNode *node, const char *path, const ErJsValue *v, uint32 *count)
 
 /* dependentRequired, dependentSchemas and the older dependencies, which is both */
 static void
-compile_dependencies(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_dependencies(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsObjectChecks *object = object_checks(node);
 	ErJsWalk	w;
@@ -638,16 +453,16 @@ compile_dependencies(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, cons
 		d->keyword = kw->name;
 		d->name = key;
 		d->len = len;
-		if (is_schema(&child) && kw->shape != MAP)
+		if (er_js_is_schema(&child) && kw->shape != MAP)
 			d->node = child_node(schema, &child);
 		else
-			d->required = name_list(node, keyword_member(kw, key, len), &child, &d->nrequired);
+			d->required = name_list(node, er_js_keyword_member(kw, key, len), &child, &d->nrequired);
 		object->ndependencies++;
 	}
 }
 
 static void
-compile_enum(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_enum(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsWalk	w;
 
@@ -660,7 +475,7 @@ compile_enum(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsVa
 }
 
 static void
-compile_format(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_format(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsStringChecks *string = string_checks(node);
 
@@ -668,47 +483,32 @@ compile_format(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJs
 	string->format_always = (node->resource->vocabularies & ER_JS_V_FORMAT_ASSERT) != 0;
 }
 
-/* items of 2020-12; items and additionalItems of draft-07 */
+/* prefixItems and items of 2020-12; items and additionalItems of draft-07 */
 static void
-compile_items(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_items(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsArrayChecks *array = array_checks(node);
 	ErJsValue	items;
 
 	if (v->kind == JS_ARRAY)
 	{
-		array->prefix = child_nodes(schema, v, &array->nprefix);
+		child_nodes(schema, v, &array->prefix);
 		array->prefix_keyword = kw->name;
 	}
-	else if (is_keyword(kw, "items") ||
+	else if (strcmp(kw->name, "items") == 0 ||
 			 (er_js_member(node->source.u.box, "items", 5, &items) && items.kind == JS_ARRAY))
 		array->items = child_node(schema, v);
 }
 
 static void
-compile_number(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_number(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
-	ErJsNumberChecks *number = node->number;
-	ErJsNumber *target;
+	ErJsNumber *number = place_of(node, kw);
 
-	if (number == NULL)
-		number = node->number = palloc0(sizeof(ErJsNumberChecks));
-	if (is_keyword(kw, "minimum"))
-		target = &number->minimum;
-	else if (is_keyword(kw, "maximum"))
-		target = &number->maximum;
-	else if (is_keyword(kw, "exclusiveMinimum"))
-		target = &number->exclusive_minimum;
-	else if (is_keyword(kw, "exclusiveMaximum"))
-		target = &number->exclusive_maximum;
-	else
-		target = &number->multiple_of;
-	target->num = v->u.num;
-	target->small = er_js_small_integer(v->u.num, &target->integer);
-	if (target == &number->multiple_of &&
-		DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(v->u.num),
-										  NumericGetDatum(int64_to_numeric(0)))) <= 0)
-		bad_value(node, kw, v, "a number greater than 0");
+	number->num = v->u.num;
+	number->small = er_js_small_integer(v->u.num, &number->integer);
+	if (number == &node->number->multiple_of && er_js_compare_zero(v->u.num) <= 0)
+		er_js_bad_value(node, kw, v, "a number greater than 0");
 }
 
 /* A pattern, or an error that names it: what cannot be expressed never passes silently. */
@@ -734,13 +534,13 @@ make_pattern(ErJsSchema *schema, ErJsNode *node, const char *path, const char *s
 }
 
 static void
-compile_pattern(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_pattern(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	string_checks(node)->pattern = make_pattern(schema, node, kw->name, v->u.str, v->len);
 }
 
 static void
-compile_pattern_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_pattern_properties(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsObjectChecks *object = object_checks(node);
 	ErJsWalk	w;
@@ -756,18 +556,9 @@ compile_pattern_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw
 		ErJsPatternProperty *p = &object->patterns[w.next - 1];
 
 		CHECK_FOR_INTERRUPTS();
-		p->pattern = make_pattern(schema, node, keyword_member(kw, key, len), key, len);
+		p->pattern = make_pattern(schema, node, er_js_keyword_member(kw, key, len), key, len);
 		p->node = child_node(schema, &child);
 	}
-}
-
-static void
-compile_prefix_items(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
-{
-	ErJsArrayChecks *array = array_checks(node);
-
-	array->prefix = child_nodes(schema, v, &array->nprefix);
-	array->prefix_keyword = kw->name;
 }
 
 static int
@@ -781,7 +572,7 @@ compare_properties(const void *a, const void *b)
 
 /* properties and required become one list, sorted as jsonb sorts keys; whichever comes first builds it. */
 static void
-compile_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_properties(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	ErJsObjectChecks *object = object_checks(node);
 	ErJsValue	properties = {0},
@@ -810,8 +601,8 @@ compile_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const 
 		er_js_walk(&w, properties.u.box);
 		for (; er_js_next_pair(&w, &p->name, &p->len, &child); p++)
 		{
-			if (!is_schema(&child))
-				er_js_schema_error(node, keyword_member(find_keyword("properties", 10, node->resource->draft),
+			if (!er_js_is_schema(&child))
+				er_js_schema_error(node, er_js_keyword_member(find_keyword("properties", 10, node->resource->draft),
 														p->name, p->len),
 								   &child, ERRCODE_INVALID_PARAMETER_VALUE, "a schema: an object, true or false");
 			p->node = child_node(schema, &child);
@@ -834,7 +625,7 @@ compile_properties(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const 
 }
 
 static void
-compile_type(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_type(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	static const char allowed[] =
 	"one of null, boolean, number, integer, string, array, object, or an array of several of them";
@@ -850,7 +641,7 @@ compile_type(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsVa
 	ErJsValue	one = *v;
 
 	if (count == 0)
-		bad_value(node, kw, v, allowed);
+		er_js_bad_value(node, kw, v, allowed);
 	for (uint32 i = 0; i < count; i++)
 	{
 		int			bits = 0;
@@ -861,14 +652,14 @@ compile_type(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsVa
 			if (strlen(types[t].name) == one.len && memcmp(types[t].name, one.u.str, one.len) == 0)
 				bits = types[t].bits;
 		if (bits == 0 || (node->types & bits))
-			er_js_schema_error(node, v->kind == JS_ARRAY ? keyword_index(kw, i) : kw->name, &one,
+			er_js_schema_error(node, v->kind == JS_ARRAY ? er_js_keyword_index(kw, i) : kw->name, &one,
 							   ERRCODE_INVALID_PARAMETER_VALUE, bits == 0 ? allowed : "each type once");
 		node->types |= bits;
 	}
 }
 
 static void
-compile_unique(ErJsSchema *schema, ErJsNode *node, const Keyword *kw, const ErJsValue *v)
+compile_unique(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const ErJsValue *v)
 {
 	array_checks(node)->unique = v->boolean;
 }

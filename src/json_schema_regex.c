@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 
-#define MAX_CODE 0x10FFFF
 #define MAX_REPEAT 255			/* the largest bound PostgreSQL takes; larger ones are spelled out */
 #define MAX_OUTPUT 200000		/* characters of a translated pattern */
 
@@ -42,10 +41,7 @@ typedef struct BackReference
 
 typedef struct Translator
 {
-	const pg_wchar *src;
-	int			len;
-	int			pos;
-	bool		strict;
+	ErJsPatternReader in;
 	int			captures;		/* capturing groups in the whole pattern */
 	bool		has_references;
 	pg_wchar   *out;
@@ -58,9 +54,6 @@ typedef struct Translator
 	int			next_out_number;
 	BackReference *references;
 	int			nreferences;
-	ErJsRegexState state;
-	const char *problem;
-	const char *unsupported;
 	List	   *early_names;	/* of groups that were referred to before they ended */
 } Translator;
 
@@ -70,11 +63,8 @@ static bool term(Translator *t, int group);
 static bool open_bracket(Translator *t, int group, bool *quantifiable, int *index);
 static bool atom_escape(Translator *t, int group, bool *quantifiable);
 static bool quantifier(Translator *t, int start, int first_group);
-static bool class_set(Translator *t, ErJsSet *set);
-static bool escape_set(Translator *t, pg_wchar c, ErJsSet *set);
-static bool character_escape(Translator *t, bool in_class, pg_wchar *result);
-static bool property_set(Translator *t, bool negated, ErJsSet *set);
 static bool check_references(Translator *t);
+
 /* Reads a pattern of ECMA-262 and writes it anew; false with state and problem when that is not possible. */
 bool
 er_js_translate(const pg_wchar *src, int len, bool strict, ErJsTranslation *result)
@@ -82,48 +72,29 @@ er_js_translate(const pg_wchar *src, int len, bool strict, ErJsTranslation *resu
 	Translator	t = {0};
 	bool		ok;
 
-	t.src = src;
-	t.len = len;
-	t.strict = strict;
+	t.in.src = src;
+	t.in.len = len;
+	t.in.strict = strict;
 	ok = translate(&t);
 	result->pattern = t.out;
 	result->len = t.out_len;
 	result->has_references = t.has_references;
-	result->state = t.state;
-	result->problem = t.problem;
+	result->state = t.in.state;
+	result->problem = t.in.problem;
 	return ok;
 }
 
 /* ---- writing ---- */
 
-static bool
-fail(Translator *t, ErJsRegexState state, const char *problem)
-{
-	if (t->state == ER_JS_REGEX_OK)
-	{
-		t->state = state;
-		t->problem = problem;
-	}
-	return false;
-}
-
-/* Notes what cannot be expressed. Reading goes on, since what follows may still be malformed. */
-static bool
-unsupported(Translator *t, const char *problem)
-{
-	if (t->unsupported == NULL)
-		t->unsupported = problem;
-	return true;
-}
-
-#define INVALID(problem) fail(t, ER_JS_REGEX_INVALID, problem)
-#define UNSUPPORTED(problem) unsupported(t, problem)
+#define INVALID(problem) er_js_pattern_fails(&t->in, ER_JS_REGEX_INVALID, problem)
+#define UNSUPPORTED(problem) er_js_pattern_is_unsupported(&t->in, problem)
 
 static bool
 put(Translator *t, pg_wchar c)
 {
 	if (t->out_len >= MAX_OUTPUT)
-		return fail(t, ER_JS_REGEX_TOO_BIG, "The pattern is too long once its repetitions are spelled out.");
+		return er_js_pattern_fails(&t->in, ER_JS_REGEX_TOO_BIG,
+								   "The pattern is too long once its repetitions are spelled out.");
 	if (t->out_len == t->out_space)
 	{
 		t->out_space = t->out_space == 0 ? 128 : t->out_space * 2;
@@ -177,13 +148,13 @@ put_set(Translator *t, ErJsSet *set)
 
 /* ---- reading ---- */
 
-#define PEEK(offset) (t->pos + (offset) < t->len ? t->src[t->pos + (offset)] : 0)
+#define PEEK(offset) er_js_pattern_peek(&t->in, offset)
 
 static bool
 at_text(Translator *t, const char *s)
 {
 	for (int i = 0; s[i]; i++)
-		if (t->pos + i >= t->len || t->src[t->pos + i] != (unsigned char) s[i])
+		if (t->in.pos + i >= t->in.len || t->in.src[t->in.pos + i] != (unsigned char) s[i])
 			return false;
 	return true;
 }
@@ -194,10 +165,10 @@ survey(Translator *t)
 {
 	bool		in_class = false;
 
-	for (int i = 0; i < t->len; i++)
+	for (int i = 0; i < t->in.len; i++)
 	{
-		pg_wchar	c = t->src[i];
-		pg_wchar	next = i + 1 < t->len ? t->src[i + 1] : 0;
+		pg_wchar	c = t->in.src[i];
+		pg_wchar	next = i + 1 < t->in.len ? t->in.src[i + 1] : 0;
 
 		if (c == '\\')
 		{
@@ -211,8 +182,8 @@ survey(Translator *t)
 			in_class = false;
 		else if (c == '(' && !in_class)
 		{
-			pg_wchar	third = i + 2 < t->len ? t->src[i + 2] : 0;
-			pg_wchar	fourth = i + 3 < t->len ? t->src[i + 3] : 0;
+			pg_wchar	third = i + 2 < t->in.len ? t->in.src[i + 2] : 0;
+			pg_wchar	fourth = i + 3 < t->in.len ? t->in.src[i + 3] : 0;
 
 			if (next != '?' || (third == '<' && fourth != '=' && fourth != '!'))
 				t->captures++;
@@ -241,12 +212,12 @@ translate(Translator *t)
 	new_group(t, 0);
 	if (!disjunction(t, 0))
 		return false;
-	if (t->pos < t->len)
+	if (t->in.pos < t->in.len)
 		return INVALID("A closing parenthesis has no opening one.");
 	if (!check_references(t))
 		return false;
-	if (t->unsupported != NULL)
-		return fail(t, ER_JS_REGEX_UNSUPPORTED, t->unsupported);
+	if (t->in.unsupported != NULL)
+		return er_js_pattern_fails(&t->in, ER_JS_REGEX_UNSUPPORTED, t->in.unsupported);
 	return put(t, 0) && t->out_len-- > 0;
 }
 
@@ -255,12 +226,12 @@ disjunction(Translator *t, int group)
 {
 	CHECK_FOR_INTERRUPTS();
 	check_stack_depth();
-	while (t->pos < t->len && t->src[t->pos] != ')')
+	while (t->in.pos < t->in.len && t->in.src[t->in.pos] != ')')
 	{
-		if (t->src[t->pos] == '|')
+		if (t->in.src[t->in.pos] == '|')
 		{
 			t->groups[group].alternation = true;
-			t->pos++;
+			t->in.pos++;
 			if (!put(t, '|'))
 				return false;
 		}
@@ -274,25 +245,25 @@ static bool
 term(Translator *t, int group)
 {
 	static const char word[] = "[0-9A-Z\\u005fa-z]";
-	pg_wchar	c = t->src[t->pos];
+	pg_wchar	c = t->in.src[t->in.pos];
 	int			start = t->out_len;
 	int			first_group = t->ngroups;
 	bool		quantifiable = true;
 	int			index;
-	ErJsSet			set = {0};
+	ErJsSet		set = {0};
 
 	switch (c)
 	{
 		case '^':
 		case '$':
-			t->pos++;
+			t->in.pos++;
 			return put(t, c);
 		case '(':
 			if (!open_bracket(t, group, &quantifiable, &index))
 				return false;
 			break;
 		case '.':
-			t->pos++;
+			t->in.pos++;
 			er_js_set_add(&set, '\n', '\n');
 			er_js_set_add(&set, '\r', '\r');
 			er_js_set_add(&set, 0x2028, 0x2029);
@@ -301,7 +272,7 @@ term(Translator *t, int group)
 				return false;
 			break;
 		case '[':
-			if (!class_set(t, &set) || !put_set(t, &set))
+			if (!er_js_class_set(&t->in, &set) || !put_set(t, &set))
 				return false;
 			break;
 		case '\\':
@@ -311,7 +282,7 @@ term(Translator *t, int group)
 				const char *other = PEEK(1) == 'b' ? "=" : "!";
 				char		buf[200];
 
-				t->pos += 2;
+				t->in.pos += 2;
 				snprintf(buf, sizeof(buf), "(?:(?<=%s)(?%s%s)|(?<!%s)(?%s%s))", word, same, word, word, other, word);
 				return put_text(t, buf);
 			}
@@ -325,13 +296,13 @@ term(Translator *t, int group)
 		case '{':
 		case '}':
 		case ']':
-			if (t->strict)
+			if (t->in.strict)
 				return INVALID("A brace or bracket stands alone.");
 			if (c == '{' && PEEK(1) >= '0' && PEEK(1) <= '9')
 				return INVALID("A quantifier has nothing to repeat.");
 			/* FALLTHROUGH */
 		default:
-			t->pos++;
+			t->in.pos++;
 			if (!put_literal(t, c))
 				return false;
 			break;
@@ -356,18 +327,18 @@ open_bracket(Translator *t, int group, bool *quantifiable, int *index)
 	t->groups[g].lookaround = inside;
 	if (at_text(t, "(?:"))
 	{
-		t->pos += 3;
+		t->in.pos += 3;
 		if (!put_text(t, "(?:"))
 			return false;
 	}
 	else if (at_text(t, "(?=") || at_text(t, "(?!") || at_text(t, "(?<=") || at_text(t, "(?<!"))
 	{
-		int			n = t->src[t->pos + 2] == '<' ? 4 : 3;
+		int			n = t->in.src[t->in.pos + 2] == '<' ? 4 : 3;
 
 		for (int i = 0; i < n; i++)
-			if (!put(t, t->src[t->pos + i]))
+			if (!put(t, t->in.src[t->in.pos + i]))
 				return false;
-		t->pos += n;
+		t->in.pos += n;
 		t->groups[g].lookaround = true;
 		*quantifiable = false;
 	}
@@ -375,24 +346,24 @@ open_bracket(Translator *t, int group, bool *quantifiable, int *index)
 	{
 		if (at_text(t, "(?<"))
 		{
-			int			start = t->pos += 3;
+			int			start = t->in.pos += 3;
 			StringInfoData name;
 
 			initStringInfo(&name);
-			while (t->pos < t->len && t->src[t->pos] != '>')
+			while (t->in.pos < t->in.len && t->in.src[t->in.pos] != '>')
 			{
-				pg_wchar	c = t->src[t->pos++];
+				pg_wchar	c = t->in.src[t->in.pos++];
 				unsigned char utf8[8] = {0};
 
 				if (c < 0x80 && !(c == '_' || c == '$' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-								  (c >= '0' && c <= '9' && t->pos - 1 > start)))
+								  (c >= '0' && c <= '9' && t->in.pos - 1 > start)))
 					return INVALID("The name of a group is not an identifier.");
 				unicode_to_utf8(c, utf8);
 				appendStringInfoString(&name, (char *) utf8);
 			}
-			if (t->pos >= t->len || name.len == 0)
+			if (t->in.pos >= t->in.len || name.len == 0)
 				return INVALID("A group has no name.");
-			t->pos++;
+			t->in.pos++;
 			for (int i = 1; i < g; i++)
 				if (t->groups[i].name && strcmp(t->groups[i].name, name.data) == 0)
 					return INVALID("Two groups have the same name.");
@@ -401,7 +372,7 @@ open_bracket(Translator *t, int group, bool *quantifiable, int *index)
 		else if (at_text(t, "(?"))
 			return INVALID("What follows \"(?\" is no group.");
 		else
-			t->pos++;
+			t->in.pos++;
 		t->groups[g].number = ++t->next_number;
 		if (t->has_references && !inside)
 			t->groups[g].out_number = ++t->next_out_number;
@@ -410,9 +381,9 @@ open_bracket(Translator *t, int group, bool *quantifiable, int *index)
 	}
 	if (!disjunction(t, g))
 		return false;
-	if (PEEK(0) != ')' || t->pos >= t->len)
+	if (PEEK(0) != ')' || t->in.pos >= t->in.len)
 		return INVALID("A parenthesis is not closed.");
-	t->pos++;
+	t->in.pos++;
 	t->groups[g].closed = true;
 	return put(t, ')');
 }
@@ -487,15 +458,15 @@ static bool
 atom_escape(Translator *t, int group, bool *quantifiable)
 {
 	pg_wchar	c = PEEK(1);
-	ErJsSet			set = {0};
+	ErJsSet		set = {0};
 
-	if (t->pos + 1 >= t->len)
+	if (t->in.pos + 1 >= t->in.len)
 		return INVALID("The pattern ends with a backslash.");
 	if (c >= '1' && c <= '9')
 	{
 		int			number = 0;
 
-		for (t->pos++; PEEK(0) >= '0' && PEEK(0) <= '9' && number < 100000; t->pos++)
+		for (t->in.pos++; PEEK(0) >= '0' && PEEK(0) <= '9' && number < 100000; t->in.pos++)
 			number = number * 10 + (PEEK(0) - '0');
 		if (number > t->captures)
 			return INVALID("A back reference has no group.");
@@ -506,27 +477,27 @@ atom_escape(Translator *t, int group, bool *quantifiable)
 		StringInfoData name;
 
 		initStringInfo(&name);
-		t->pos += 2;
+		t->in.pos += 2;
 		if (PEEK(0) != '<')
 			return INVALID("\\k needs the name of a group.");
-		for (t->pos++; t->pos < t->len && PEEK(0) != '>'; t->pos++)
+		for (t->in.pos++; t->in.pos < t->in.len && PEEK(0) != '>'; t->in.pos++)
 		{
 			unsigned char utf8[8] = {0};
 
 			unicode_to_utf8(PEEK(0), utf8);
 			appendStringInfoString(&name, (char *) utf8);
 		}
-		if (t->pos++ >= t->len)
+		if (t->in.pos++ >= t->in.len)
 			return INVALID("\\k needs the name of a group.");
 		return add_reference(t, group, 0, name.data);
 	}
-	t->pos += 2;
-	if (escape_set(t, c, &set))
+	t->in.pos += 2;
+	if (er_js_escape_set(&t->in, c, &set))
 		return put_set(t, &set);
-	if (t->state != ER_JS_REGEX_OK)
+	if (t->in.state != ER_JS_REGEX_OK)
 		return false;
-	t->pos -= 2;
-	return character_escape(t, false, &c) && put_literal(t, c);
+	t->in.pos -= 2;
+	return er_js_escaped_character(&t->in, false, &c) && put_literal(t, c);
 }
 
 /* A number in a quantifier; large ones all mean the same: too large. */
@@ -535,7 +506,7 @@ repeat_count(Translator *t)
 {
 	int			n = 0;
 
-	for (; PEEK(0) >= '0' && PEEK(0) <= '9'; t->pos++)
+	for (; PEEK(0) >= '0' && PEEK(0) <= '9'; t->in.pos++)
 		n = Min(n * 10 + (int) (PEEK(0) - '0'), 1000000);
 	return n;
 }
@@ -567,38 +538,38 @@ quantifier(Translator *t, int start, int first_group)
 				max;
 	bool		lazy;
 
-	if (t->pos >= t->len)
+	if (t->in.pos >= t->in.len)
 		return true;
 	if (c == '*' || c == '+' || c == '?')
 	{
 		min = c == '+' ? 1 : 0;
 		max = c == '?' ? 1 : -1;
-		t->pos++;
+		t->in.pos++;
 	}
 	else if (c == '{')
 	{
-		int			back = t->pos;
+		int			back = t->in.pos;
 
-		t->pos++;
+		t->in.pos++;
 		if (!(PEEK(0) >= '0' && PEEK(0) <= '9'))
 		{
-			t->pos = back;
-			return t->strict ? INVALID("A brace begins no quantifier.") : true;
+			t->in.pos = back;
+			return t->in.strict ? INVALID("A brace begins no quantifier.") : true;
 		}
 		min = max = repeat_count(t);
 		if (PEEK(0) == ',')
 		{
-			t->pos++;
+			t->in.pos++;
 			max = -1;
 			if (PEEK(0) >= '0' && PEEK(0) <= '9')
 				max = repeat_count(t);
 		}
 		if (PEEK(0) != '}')
 		{
-			t->pos = back;
-			return t->strict ? INVALID("A brace begins no quantifier.") : true;
+			t->in.pos = back;
+			return t->in.strict ? INVALID("A brace begins no quantifier.") : true;
 		}
-		t->pos++;
+		t->in.pos++;
 		if (max >= 0 && max < min)
 			return INVALID("A quantifier has its bounds in the wrong order.");
 	}
@@ -607,7 +578,7 @@ quantifier(Translator *t, int start, int first_group)
 
 	lazy = PEEK(0) == '?';
 	if (lazy)
-		t->pos++;
+		t->in.pos++;
 	if (min == 0)
 		for (int g = first_group; g < t->ngroups; g++)
 			t->groups[g].optional = true;
@@ -647,275 +618,5 @@ quantifier(Translator *t, int start, int first_group)
 			ok = repeat_atom(t, atom, len, 0, Min(more, MAX_REPEAT), lazy);
 		pfree(atom);
 		return ok && put(t, ')');
-	}
-}
-
-/* ---- classes ---- */
-
-/* A bracketed class as a set. */
-static bool
-class_set(Translator *t, ErJsSet *set)
-{
-	bool		negated = false;
-
-	t->pos++;
-	if (PEEK(0) == '^')
-	{
-		negated = true;
-		t->pos++;
-	}
-	for (;;)
-	{
-		pg_wchar	first,
-					last;
-		bool		is_set = false;
-
-		if (t->pos >= t->len)
-			return INVALID("A class is not closed.");
-		first = PEEK(0);
-		if (first == ']')
-			break;
-		if (first == '\\' && t->pos + 1 < t->len)
-		{
-			t->pos += 2;
-			is_set = escape_set(t, t->src[t->pos - 1], set);
-			if (t->state != ER_JS_REGEX_OK)
-				return false;
-			if (!is_set)
-			{
-				t->pos -= 2;
-				if (!character_escape(t, true, &first))
-					return false;
-			}
-		}
-		else
-			t->pos++;
-
-		if (PEEK(0) != '-' || t->pos + 1 >= t->len || PEEK(1) == ']')
-		{
-			if (!is_set)
-				er_js_set_add(set, first, first);
-			continue;
-		}
-		t->pos++;
-		last = PEEK(0);
-		if (last == '\\' && t->pos + 1 < t->len)
-		{
-			ErJsSet			dummy = {0};
-			bool		last_set;
-
-			t->pos += 2;
-			last_set = escape_set(t, t->src[t->pos - 1], &dummy);
-			if (t->state != ER_JS_REGEX_OK)
-				return false;
-			if (last_set)
-				return INVALID("A range of a class ends with a class.");
-			t->pos -= 2;
-			if (!character_escape(t, true, &last))
-				return false;
-		}
-		else
-			t->pos++;
-		if (is_set)
-			return INVALID("A range of a class begins with a class.");
-		if (last < first)
-			return INVALID("A range of a class has its ends in the wrong order.");
-		er_js_set_add(set, first, last);
-	}
-	t->pos++;
-	if (negated)
-		er_js_set_invert(set);
-	return true;
-}
-
-/* The set of \d, \w, \s, \p and their complements; false for another escape. The position is after the letter. */
-static bool
-escape_set(Translator *t, pg_wchar c, ErJsSet *set)
-{
-	ErJsSet			own = {0};
-
-	switch (c)
-	{
-		case 'd':
-		case 'D':
-			er_js_set_add(&own, '0', '9');
-			break;
-		case 'w':
-		case 'W':
-			er_js_set_add(&own, '0', '9');
-			er_js_set_add(&own, 'A', 'Z');
-			er_js_set_add(&own, '_', '_');
-			er_js_set_add(&own, 'a', 'z');
-			break;
-		case 's':
-		case 'S':
-			er_js_set_add(&own, '\t', '\r');
-			er_js_set_add(&own, ' ', ' ');
-			er_js_set_add(&own, 0xa0, 0xa0);
-			er_js_set_add(&own, 0x1680, 0x1680);
-			er_js_set_add(&own, 0x2000, 0x200a);
-			er_js_set_add(&own, 0x2028, 0x2029);
-			er_js_set_add(&own, 0x202f, 0x202f);
-			er_js_set_add(&own, 0x205f, 0x205f);
-			er_js_set_add(&own, 0x3000, 0x3000);
-			er_js_set_add(&own, 0xfeff, 0xfeff);
-			break;
-		case 'p':
-		case 'P':
-			if (!property_set(t, c == 'P', &own))
-				return false;
-			break;
-		default:
-			return false;
-	}
-	if (c == 'D' || c == 'W' || c == 'S')
-		er_js_set_invert(&own);
-	for (int i = 0; i < own.count; i++)
-		er_js_set_add(set, own.ranges[i].first, own.ranges[i].last);
-	if (own.ranges != NULL)
-		pfree(own.ranges);
-	return true;
-}
-
-/* The property of \p or \P, from the brace on. */
-static bool
-property_set(Translator *t, bool negated, ErJsSet *set)
-{
-	char		buf[64];
-	int			n = 0;
-
-	if (PEEK(0) != '{')
-		return INVALID("\\p needs a property in braces.");
-	for (t->pos++; t->pos < t->len && PEEK(0) != '}'; t->pos++)
-	{
-		pg_wchar	c = PEEK(0);
-
-		if (!(c == '_' || c == '=' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) ||
-			n >= (int) sizeof(buf) - 1)
-			return INVALID("The name of a property is malformed.");
-		buf[n++] = (char) c;
-	}
-	if (t->pos++ >= t->len || n == 0)
-		return INVALID("\\p needs a property in braces.");
-	buf[n] = '\0';
-	if (!er_js_set_property(set, buf, negated))
-		return UNSUPPORTED("Of the Unicode properties only general categories, Any, Assigned and ASCII are known.");
-	return true;
-}
-
-static int
-hex_digit(pg_wchar c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* Exactly n hexadecimal digits at the position. */
-static bool
-hex_digits(Translator *t, int n, pg_wchar *result)
-{
-	*result = 0;
-	for (int i = 0; i < n; i++)
-	{
-		int			d = t->pos < t->len ? hex_digit(PEEK(0)) : -1;
-
-		if (d < 0)
-			return INVALID("An escape needs more hexadecimal digits.");
-		*result = *result * 16 + d;
-		t->pos++;
-	}
-	return true;
-}
-
-/* An escape for one character; the position is on the backslash. */
-static bool
-character_escape(Translator *t, bool in_class, pg_wchar *result)
-{
-	pg_wchar	c = PEEK(1);
-
-	if (t->pos + 1 >= t->len)
-		return INVALID("The pattern ends with a backslash.");
-	t->pos += 2;
-	switch (c)
-	{
-		case 't':
-			*result = '\t';
-			return true;
-		case 'n':
-			*result = '\n';
-			return true;
-		case 'v':
-			*result = '\v';
-			return true;
-		case 'f':
-			*result = '\f';
-			return true;
-		case 'r':
-			*result = '\r';
-			return true;
-		case 'b':
-			*result = '\b';
-			return true;
-		case '0':
-			if (PEEK(0) >= '0' && PEEK(0) <= '9')
-				return INVALID("Octal escapes are not allowed.");
-			*result = 0;
-			return true;
-		case 'c':
-			c = PEEK(0);
-			if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
-				return INVALID("\\c needs a letter.");
-			t->pos++;
-			*result = c % 32;
-			return true;
-		case 'x':
-			return hex_digits(t, 2, result);
-		case 'u':
-			if (PEEK(0) == '{')
-			{
-				int			digits = 0;
-
-				*result = 0;
-				for (t->pos++; hex_digit(PEEK(0)) >= 0 && t->pos < t->len; t->pos++, digits++)
-				{
-					*result = *result * 16 + hex_digit(PEEK(0));
-					if (*result > MAX_CODE)
-						return INVALID("An escape is above the last code point.");
-				}
-				if (digits == 0 || PEEK(0) != '}')
-					return INVALID("An escape needs hexadecimal digits in braces.");
-				t->pos++;
-				return true;
-			}
-			if (!hex_digits(t, 4, result))
-				return false;
-			if (*result >= 0xd800 && *result <= 0xdbff && PEEK(0) == '\\' && PEEK(1) == 'u' && PEEK(2) != '{')
-			{
-				pg_wchar	low;
-				int			back = t->pos;
-
-				t->pos += 2;
-				if (!hex_digits(t, 4, &low))
-					return false;
-				if (low >= 0xdc00 && low <= 0xdfff)
-					*result = 0x10000 + ((*result - 0xd800) << 10) + (low - 0xdc00);
-				else
-					t->pos = back;
-			}
-			return true;
-		default:
-			/* a mark may stand escaped for itself; strictly only those with a meaning of their own */
-			if (c == '-' ? in_class || !t->strict : c < 0x80 &&
-				strchr(t->strict ? "^$\\.*+?()[]{}|/" : "^$\\.*+?()[]{}|/!\"#%&',:;<=>@_`~ ", (int) c) != NULL && c != 0)
-			{
-				*result = c;
-				return true;
-			}
-			return INVALID("A character is escaped that has no such escape.");
 	}
 }

@@ -437,18 +437,6 @@ er_js_settle_dialect(ErJsSchema *schema, ErJsNode *node)
 
 /* ---- references ---- */
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static char *
 percent_decode(const char *s, uint32 len)
 {
@@ -457,10 +445,12 @@ percent_decode(const char *s, uint32 len)
 
 	for (uint32 i = 0; i < len; i++)
 	{
-		if (s[i] == '%' && i + 2 < len && hex_value(s[i + 1]) >= 0 && hex_value(s[i + 2]) >= 0 &&
-			(hex_value(s[i + 1]) | hex_value(s[i + 2])) != 0)
+		int			high = s[i] == '%' && i + 2 < len ? er_js_hex_digit((unsigned char) s[i + 1]) : -1;
+		int			low = high >= 0 ? er_js_hex_digit((unsigned char) s[i + 2]) : -1;
+
+		if (low >= 0 && (high | low) != 0)
 		{
-			out[n++] = (char) (hex_value(s[i + 1]) * 16 + hex_value(s[i + 2]));
+			out[n++] = (char) (high * 16 + low);
 			i += 2;
 		}
 		else

@@ -19,15 +19,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-/* Where we are in the instance. */
-typedef struct Place
-{
-	const struct Place *up;
-	const char *key;			/* NULL: an array item */
-	uint32		len;
-	uint32		index;
-} Place;
-
 /* The resources we are inside of, innermost first. */
 typedef struct Scope
 {
@@ -47,35 +38,28 @@ typedef struct Run
 {
 	ErJsSchema *schema;
 	bool		assert_format;
-	bool		collect;
-	bool		stop;			/* the list of errors is full and nothing in it is provisional */
-	int			provisional;
 	uint32		chain;			/* in-place applications since the walk last went down in the instance */
 	const Scope *scope;
-	ErJsErrors *errors;
+	ErJsErrors *errors;			/* NULL: problems are not collected, and the first one decides */
 } Run;
 
-/* More collected text than this ends the collection. */
-#define MAX_ERROR_BYTES ((Size) 64 * 1024 * 1024)
+/* Notes a problem when problems are collected; only then are its words made. Always false. */
+#define problem(run, ...) ((run)->errors != NULL && er_js_add_problem((run)->errors, __VA_ARGS__))
 
-static bool evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen);
-static bool evaluate_below(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *up,
+static bool evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
+static bool evaluate_below(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *up,
 						   const char *key, uint32 len, uint32 index);
-static bool evaluate_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen);
-static bool evaluate_quietly(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen);
-static bool check_types(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at);
-static bool check_values(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at);
-static bool check_number(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at);
-static bool check_string(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at);
-static bool check_array(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen);
-static bool check_object(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen);
-static bool apply_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen);
-static bool apply_dependencies(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen);
-static bool check_unevaluated(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen);
-static void drop_errors(Run *run, int start);
-static bool forbidden(Run *run, const ErJsNode *node, const Place *at);
-static bool problem(Run *run, const ErJsNode *node, const char *keyword, const Place *at,
-					const char *fmt,...) pg_attribute_printf(5, 6);
+static bool evaluate_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
+static bool evaluate_quietly(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
+static bool check_types(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at);
+static bool check_values(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at);
+static bool check_number(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at);
+static bool check_string(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at);
+static bool check_array(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
+static bool check_object(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
+static bool apply_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
+static bool apply_dependencies(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
+static bool check_unevaluated(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
 
 /* Whether the instance is valid; with errors, its problems too. */
 bool
@@ -85,9 +69,15 @@ er_js_validate(ErJsSchema *schema, const ErJsValue *instance, ErJsErrors *errors
 
 	run.schema = schema;
 	run.assert_format = er_json_schema_format_assertion;
-	run.collect = errors != NULL;
 	run.errors = errors;
 	return evaluate(&run, schema->root, instance, NULL, NULL);
+}
+
+/* The next check is needed when all went well so far, or while problems are collected. */
+static inline bool
+go_on(const Run *run, bool ok)
+{
+	return ok || (run->errors != NULL && !run->errors->full);
 }
 
 /* ---- evaluated items and members ---- */
@@ -135,7 +125,7 @@ settle(Seen *into, Seen *from, bool keep)
 /* ---- one schema ---- */
 
 static bool
-evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	Seen		own = {0};
 	Seen	   *track = NULL;
@@ -146,7 +136,7 @@ evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Se
 
 	CHECK_FOR_INTERRUPTS();
 	if (node->source.kind == JS_BOOL)
-		return node->source.boolean || forbidden(run, node, at);
+		return node->source.boolean || (run->errors != NULL && er_js_add_forbidden(run->errors, node, at));
 	check_stack_depth();
 
 	if (run->schema->has_dynamic && (outer == NULL || outer->resource != node->resource))
@@ -165,10 +155,9 @@ evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Se
 		track = &own;
 	}
 
-/* the next check is needed when all went well so far, or when problems are collected */
 #define CHECK(present, call) \
 	do { \
-		if ((present) && (ok || (run->collect && !run->stop)) && !(call)) \
+		if ((present) && go_on(run, ok) && !(call)) \
 			ok = false; \
 	} while (0)
 
@@ -208,10 +197,10 @@ evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Se
 
 /* A subschema for an item (key NULL) or a member of the value. */
 static bool
-evaluate_below(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *up,
+evaluate_below(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *up,
 			   const char *key, uint32 len, uint32 index)
 {
-	Place		at = {up, key, len, index};
+	ErJsPlace	at = {up, key, len, index};
 	uint32		chain = run->chain;
 	bool		ok;
 
@@ -225,7 +214,7 @@ evaluate_below(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *
 
 /* A subschema for the same value. */
 static bool
-evaluate_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+evaluate_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	bool		ok;
 
@@ -242,14 +231,14 @@ evaluate_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const Plac
 
 /* The same, when a failure is no problem. */
 static bool
-evaluate_quietly(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+evaluate_quietly(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
-	bool		collect = run->collect;
+	ErJsErrors *errors = run->errors;
 	bool		ok;
 
-	run->collect = false;
+	run->errors = NULL;
 	ok = evaluate_in_place(run, node, v, at, seen);
-	run->collect = collect;
+	run->errors = errors;
 	return ok;
 }
 
@@ -289,29 +278,27 @@ type_list(int types)
 }
 
 static bool
-check_types(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at)
+check_types(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at)
 {
 	if (node->types & v->kind)
 		return true;
 	if (v->kind == JS_NUMBER && (node->types & JS_INTEGER) && er_js_is_integer(v->u.num))
 		return true;
-	return run->collect ?
-		problem(run, node, "type", at, "value is of type %s, must be %s", type_name(v), type_list(node->types)) : false;
+	return problem(run, node, "type", at, "value is of type %s, must be %s", type_name(v), type_list(node->types));
 }
 
 /* enum and const */
 static bool
-check_values(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at)
+check_values(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at)
 {
 	bool		ok = true;
 
 	if (node->enumeration != NULL &&
 		bsearch(v, node->enumeration, node->nenum, sizeof(ErJsValue), er_js_compare_sort) == NULL)
 		ok = problem(run, node, "enum", at, "value %s is none of the %u allowed values",
-					 run->collect ? er_js_describe(v) : "", node->nenum);
+					 er_js_describe(v), node->nenum);
 	if (node->constant != NULL && er_js_compare(v, node->constant) != 0)
-		ok = problem(run, node, "const", at, "value %s must be %s",
-					 run->collect ? er_js_describe(v) : "", run->collect ? er_js_describe(node->constant) : "");
+		ok = problem(run, node, "const", at, "value %s must be %s", er_js_describe(v), er_js_describe(node->constant));
 	return ok;
 }
 
@@ -344,7 +331,7 @@ is_multiple(const ErJsNumber *a, const ErJsNumber *b)
 }
 
 static bool
-check_number(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at)
+check_number(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at)
 {
 	const ErJsNumberChecks *c = node->number;
 	ErJsNumber	n;
@@ -355,12 +342,12 @@ check_number(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at
 
 #define LIMIT(field, keyword, wrong, words) \
 	do { \
-		if (c->field.num != NULL && (ok || run->collect) && (wrong)) \
+		if (c->field.num != NULL && (ok || run->errors != NULL) && (wrong)) \
 		{ \
 			ErJsValue limit = {JS_NUMBER}; \
 			limit.u.num = c->field.num; \
 			ok = problem(run, node, keyword, at, "value %s must be " words " %s", \
-						 run->collect ? er_js_describe(v) : "", run->collect ? er_js_describe(&limit) : ""); \
+						 er_js_describe(v), er_js_describe(&limit)); \
 		} \
 	} while (0)
 
@@ -375,7 +362,7 @@ check_number(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at
 /* ---- strings ---- */
 
 static bool
-check_string(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at)
+check_string(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at)
 {
 	const ErJsStringChecks *c = node->string;
 	bool		ok = true;
@@ -394,13 +381,12 @@ check_string(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at
 						 "string has " INT64_FORMAT " characters, must have at most " INT64_FORMAT,
 						 length, c->max_length);
 	}
-	if (c->pattern != NULL && (ok || run->collect) && !er_js_pattern_matches(c->pattern, v->u.str, v->len))
+	if (c->pattern != NULL && (ok || run->errors != NULL) && !er_js_pattern_matches(c->pattern, v->u.str, v->len))
 		ok = problem(run, node, "pattern", at, "string %s does not match the pattern \"%s\"",
-					 run->collect ? er_js_describe(v) : "", er_js_pattern_text(c->pattern));
-	if (c->format != NULL && (ok || run->collect) && (run->assert_format || c->format_always) &&
+					 er_js_describe(v), er_js_pattern_text(c->pattern));
+	if (c->format != NULL && (ok || run->errors != NULL) && (run->assert_format || c->format_always) &&
 		!c->format->check(v->u.str, v->len))
-		ok = problem(run, node, "format", at, "string %s is no %s",
-					 run->collect ? er_js_describe(v) : "", c->format->name);
+		ok = problem(run, node, "format", at, "string %s is no %s", er_js_describe(v), c->format->name);
 	return ok;
 }
 
@@ -430,15 +416,15 @@ find_duplicate(const ErJsValue *v)
 }
 
 static bool
-check_contains(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+check_contains(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	const ErJsArrayChecks *c = node->array;
-	bool		collect = run->collect;
+	ErJsErrors *errors = run->errors;
 	int64		matches = 0;
 	ErJsWalk	w;
 	ErJsValue	item;
 
-	run->collect = false;
+	run->errors = NULL;
 	er_js_walk(&w, v->u.box);
 	while (er_js_next_element(&w, &item))
 	{
@@ -450,7 +436,7 @@ check_contains(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *
 		else if (matches >= c->min_contains && c->max_contains < 0)
 			break;
 	}
-	run->collect = collect;
+	run->errors = errors;
 	if (matches < c->min_contains)
 		return problem(run, node, c->min_contains == 1 ? "contains" : "minContains", at,
 					   "array has " INT64_FORMAT " items that match \"contains\", must have at least " INT64_FORMAT,
@@ -463,7 +449,7 @@ check_contains(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *
 }
 
 static bool
-check_array(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+check_array(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	const ErJsArrayChecks *c = node->array;
 	int64		count = JsonContainerSize(v->u.box);
@@ -475,20 +461,20 @@ check_array(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at,
 	if (c->max_items >= 0 && count > c->max_items)
 		ok = problem(run, node, "maxItems", at,
 					 "array has " INT64_FORMAT " items, must have at most " INT64_FORMAT, count, c->max_items);
-	if ((ok || run->collect) && (c->items != NULL || c->nprefix > 0))
+	if ((ok || run->errors != NULL) && (c->items != NULL || c->prefix.count > 0))
 	{
 		ErJsWalk	w;
 		ErJsValue	item;
 
 		er_js_walk(&w, v->u.box);
-		while ((ok || (run->collect && !run->stop)) && er_js_next_element(&w, &item))
+		while (go_on(run, ok) && er_js_next_element(&w, &item))
 		{
 			uint32		i = w.next - 1;
-			const ErJsNode *judge = i < c->nprefix ? c->prefix[i] : c->items;
+			const ErJsNode *judge = i < c->prefix.count ? c->prefix.list[i] : c->items;
 
 			if (judge == NULL)
 				break;
-			if (seen != NULL && i < c->nprefix)
+			if (seen != NULL && i < c->prefix.count)
 				mark(seen, i);
 			if (!evaluate_below(run, judge, &item, at, NULL, 0, i))
 				ok = false;
@@ -496,9 +482,9 @@ check_array(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at,
 		if (seen != NULL && c->items != NULL)
 			seen->all = true;
 	}
-	if (c->contains != NULL && (ok || run->collect) && !check_contains(run, node, v, at, seen))
+	if (c->contains != NULL && (ok || run->errors != NULL) && !check_contains(run, node, v, at, seen))
 		ok = false;
-	if (c->unique && (ok || run->collect))
+	if (c->unique && (ok || run->errors != NULL))
 	{
 		int64		duplicate = find_duplicate(v);
 
@@ -511,21 +497,20 @@ check_array(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at,
 /* ---- objects ---- */
 
 static bool
-missing(Run *run, const ErJsNode *node, const ErJsProperty *p, const Place *at)
+missing(Run *run, const ErJsNode *node, const ErJsProperty *p, const ErJsPlace *at)
 {
-	return run->collect ?
-		problem(run, node, "required", at, "property \"%s\" is missing", er_js_clip(p->name, p->len, 200)) : false;
+	return problem(run, node, "required", at, "property \"%s\" is missing", er_js_clip(p->name, p->len, 200));
 }
 
 /* A member that properties may or may not have named: patterns, then the rest, then its name. */
 static bool
 check_member(Run *run, const ErJsNode *node, bool matched, const char *key, uint32 len, uint32 index,
-			 const ErJsValue *member, const Place *at, Seen *seen)
+			 const ErJsValue *member, const ErJsPlace *at, Seen *seen)
 {
 	const ErJsObjectChecks *c = node->object;
 	bool		ok = true;
 
-	for (uint32 i = 0; i < c->npatterns && (ok || run->collect); i++)
+	for (uint32 i = 0; i < c->npatterns && (ok || run->errors != NULL); i++)
 	{
 		if (!er_js_pattern_matches(c->patterns[i].pattern, key, len))
 			continue;
@@ -535,14 +520,14 @@ check_member(Run *run, const ErJsNode *node, bool matched, const char *key, uint
 		if (!evaluate_below(run, c->patterns[i].node, member, at, key, len, index))
 			ok = false;
 	}
-	if (c->additional != NULL && !matched && (ok || run->collect))
+	if (c->additional != NULL && !matched && (ok || run->errors != NULL))
 	{
 		if (seen != NULL)
 			mark(seen, index);
 		if (!evaluate_below(run, c->additional, member, at, key, len, index))
 			ok = false;
 	}
-	if (c->names != NULL && (ok || run->collect))
+	if (c->names != NULL && (ok || run->errors != NULL))
 	{
 		ErJsValue	name = {JS_STRING};
 		uint32		chain = run->chain;
@@ -551,8 +536,8 @@ check_member(Run *run, const ErJsNode *node, bool matched, const char *key, uint
 		name.len = len;
 		run->chain = 0;
 		if (!evaluate(run, c->names, &name, at, NULL))
-			ok = run->collect ? problem(run, node, "propertyNames", at, "property name \"%s\" is not allowed",
-										er_js_clip(key, len, 200)) : false;
+			ok = problem(run, node, "propertyNames", at, "property name \"%s\" is not allowed",
+						 er_js_clip(key, len, 200));
 		run->chain = chain;
 	}
 	return ok;
@@ -563,7 +548,7 @@ check_member(Run *run, const ErJsNode *node, bool matched, const char *key, uint
  * properties than members, each member is searched instead.
  */
 static bool
-check_object(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+check_object(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	const ErJsObjectChecks *c = node->object;
 	int64		count = JsonContainerSize(v->u.box);
@@ -589,7 +574,7 @@ check_object(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at
 		return ok;
 
 	er_js_walk(&w, v->u.box);
-	while ((ok || (run->collect && !run->stop)) && (others || p < c->nproperties) &&
+	while (go_on(run, ok) && (others || p < c->nproperties) &&
 		   er_js_next_pair(&w, &key, &len, &member))
 	{
 		const ErJsProperty *property = NULL;
@@ -628,7 +613,8 @@ check_object(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at
 					property = &c->properties[p++];
 					break;
 				}
-				if (c->properties[p].required && !(ok = missing(run, node, &c->properties[p], at)) && !run->collect)
+				if (c->properties[p].required && !(ok = missing(run, node, &c->properties[p], at)) &&
+					run->errors == NULL)
 					return false;
 			}
 		if (property != NULL && property->required)
@@ -642,11 +628,11 @@ check_object(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at
 		}
 		else
 			property = NULL;
-		if (others && (ok || run->collect) &&
+		if (others && (ok || run->errors != NULL) &&
 			!check_member(run, node, property != NULL, key, len, index, &member, at, seen))
 			ok = false;
 	}
-	if (!ok && (!run->collect || run->stop))
+	if (!go_on(run, ok))
 		return false;
 	if (search && required < c->nrequired)
 	{
@@ -663,13 +649,13 @@ check_object(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at
 }
 
 static bool
-apply_dependencies(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+apply_dependencies(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	const ErJsObjectChecks *c = node->object;
 	bool		ok = true;
 	ErJsValue	member;
 
-	for (uint32 i = 0; i < c->ndependencies && (ok || (run->collect && !run->stop)); i++)
+	for (uint32 i = 0; i < c->ndependencies && go_on(run, ok); i++)
 	{
 		const ErJsDependency *d = &c->dependencies[i];
 
@@ -679,10 +665,10 @@ apply_dependencies(Run *run, const ErJsNode *node, const ErJsValue *v, const Pla
 			ok = false;
 		for (uint32 r = 0; r < d->nrequired; r++)
 			if (!er_js_member(v->u.box, d->required[r].u.str, d->required[r].len, &member))
-				ok = run->collect ? problem(run, node, d->keyword, at,
-											"property \"%s\" is missing, property \"%s\" needs it",
-											er_js_clip(d->required[r].u.str, d->required[r].len, 200),
-											er_js_clip(d->name, d->len, 200)) : false;
+				ok = problem(run, node, d->keyword, at,
+							 "property \"%s\" is missing, property \"%s\" needs it",
+							 er_js_clip(d->required[r].u.str, d->required[r].len, 200),
+							 er_js_clip(d->name, d->len, 200));
 	}
 	return ok;
 }
@@ -690,39 +676,33 @@ apply_dependencies(Run *run, const ErJsNode *node, const ErJsValue *v, const Pla
 /* ---- subschemas for the same value ---- */
 
 static bool
-apply_any(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+apply_any(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	const ErJsApplicators *a = node->apply;
-	int			start = run->collect ? run->errors->count : 0;
+	int			start = er_js_begin_provisional(run->errors);
 	bool		any = false;
 
-	run->provisional++;
-	problem(run, node, "anyOf", at, "value matches none of the %u alternatives", a->nany);
-	for (uint32 i = 0; i < a->nany && !(any && seen == NULL); i++)
-		if (evaluate_in_place(run, a->any[i], v, at, seen))
+	(void) problem(run, node, "anyOf", at, "value matches none of the %u alternatives", a->any.count);
+	for (uint32 i = 0; i < a->any.count && !(any && seen == NULL); i++)
+		if (evaluate_in_place(run, a->any.list[i], v, at, seen))
 			any = true;
-	run->provisional--;
-	if (any)
-		drop_errors(run, start);
+	er_js_end_provisional(run->errors, start, any);
 	return any;
 }
 
 static bool
-apply_one(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+apply_one(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	const ErJsApplicators *a = node->apply;
-	int			start = run->collect ? run->errors->count : 0;
+	int			start = er_js_begin_provisional(run->errors);
 	uint32		matches = 0;
 	uint32		which[2];
 
-	run->provisional++;
-	problem(run, node, "oneOf", at, "value matches none of the %u alternatives", a->none);
-	for (uint32 i = 0; i < a->none && matches < 2; i++)
-		if (evaluate_in_place(run, a->one[i], v, at, seen))
+	(void) problem(run, node, "oneOf", at, "value matches none of the %u alternatives", a->one.count);
+	for (uint32 i = 0; i < a->one.count && matches < 2; i++)
+		if (evaluate_in_place(run, a->one.list[i], v, at, seen))
 			which[matches++] = i;
-	run->provisional--;
-	if (matches > 0)
-		drop_errors(run, start);
+	er_js_end_provisional(run->errors, start, matches > 0);
 	if (matches == 2)
 		return problem(run, node, "oneOf", at, "value matches alternatives %u and %u, must match exactly one",
 					   which[0], which[1]);
@@ -747,26 +727,25 @@ dynamic_target(Run *run, const ErJsApplicators *a)
 }
 
 static bool
-apply_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+apply_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	const ErJsApplicators *a = node->apply;
 	bool		ok = true;
 
-#define GO_ON (ok || (run->collect && !run->stop))
 	if (a->ref != NULL && !evaluate_in_place(run, a->ref, v, at, seen))
 		ok = false;
-	if (a->dynamic_ref != NULL && GO_ON && !evaluate_in_place(run, dynamic_target(run, a), v, at, seen))
+	if (a->dynamic_ref != NULL && go_on(run, ok) && !evaluate_in_place(run, dynamic_target(run, a), v, at, seen))
 		ok = false;
-	for (uint32 i = 0; i < a->nall && GO_ON; i++)
-		if (!evaluate_in_place(run, a->all[i], v, at, seen))
+	for (uint32 i = 0; i < a->all.count && go_on(run, ok); i++)
+		if (!evaluate_in_place(run, a->all.list[i], v, at, seen))
 			ok = false;
-	if (a->any != NULL && GO_ON && !apply_any(run, node, v, at, seen))
+	if (a->any.list != NULL && go_on(run, ok) && !apply_any(run, node, v, at, seen))
 		ok = false;
-	if (a->one != NULL && GO_ON && !apply_one(run, node, v, at, seen))
+	if (a->one.list != NULL && go_on(run, ok) && !apply_one(run, node, v, at, seen))
 		ok = false;
-	if (a->not != NULL && GO_ON && evaluate_quietly(run, a->not, v, at, NULL))
+	if (a->not != NULL && go_on(run, ok) && evaluate_quietly(run, a->not, v, at, NULL))
 		ok = problem(run, node, "not", at, "value matches the schema it must not match");
-	if (a->if_ != NULL && (a->then != NULL || a->else_ != NULL || seen != NULL) && GO_ON)
+	if (a->if_ != NULL && (a->then != NULL || a->else_ != NULL || seen != NULL) && go_on(run, ok))
 	{
 		const ErJsNode *branch = evaluate_quietly(run, a->if_, v, at, seen) ? a->then : a->else_;
 
@@ -778,7 +757,7 @@ apply_in_place(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *
 
 /* What no other keyword of the schema has evaluated. */
 static bool
-check_unevaluated(Run *run, const ErJsNode *node, const ErJsValue *v, const Place *at, Seen *seen)
+check_unevaluated(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen)
 {
 	ErJsWalk	w;
 	ErJsValue	part;
@@ -789,7 +768,7 @@ check_unevaluated(Run *run, const ErJsNode *node, const ErJsValue *v, const Plac
 	er_js_walk(&w, v->u.box);
 	if (v->kind == JS_ARRAY)
 	{
-		while (GO_ON && er_js_next_element(&w, &part))
+		while (go_on(run, ok) && er_js_next_element(&w, &part))
 			if (!is_marked(seen, w.next - 1) &&
 				!evaluate_below(run, node->array->unevaluated, &part, at, NULL, 0, w.next - 1))
 				ok = false;
@@ -799,137 +778,11 @@ check_unevaluated(Run *run, const ErJsNode *node, const ErJsValue *v, const Plac
 		const char *key;
 		uint32		len;
 
-		while (GO_ON && er_js_next_pair(&w, &key, &len, &part))
+		while (go_on(run, ok) && er_js_next_pair(&w, &key, &len, &part))
 			if (!is_marked(seen, w.next - 1) &&
 				!evaluate_below(run, node->object->unevaluated, &part, at, key, len, w.next - 1))
 				ok = false;
 	}
 	seen->all = true;
 	return ok;
-}
-
-/* ---- problems ---- */
-
-static char *
-instance_path(const Place *at)
-{
-	StringInfoData buf;
-	const Place **chain;
-	int			depth = 0;
-
-	for (const Place *p = at; p != NULL; p = p->up)
-		depth++;
-	chain = palloc(sizeof(Place *) * Max(depth, 1));
-	for (int i = depth; i > 0; at = at->up)
-		chain[--i] = at;
-	initStringInfo(&buf);
-	for (int i = 0; i < depth; i++)
-	{
-		if (chain[i]->key != NULL)
-			er_js_append_token(&buf, chain[i]->key, chain[i]->len);
-		else
-			appendStringInfo(&buf, "/%u", chain[i]->index);
-	}
-	pfree(chain);
-	return buf.data;
-}
-
-static Size
-error_bytes(const ErJsError *e)
-{
-	return strlen(e->instance_path) + strlen(e->schema_path) + strlen(e->keyword) + strlen(e->message) + 256;
-}
-
-static void
-add_error(Run *run, const Place *at, char *schema_path, const char *keyword, char *message)
-{
-	ErJsErrors *errors = run->errors;
-	ErJsError  *e;
-
-	if (errors->count == errors->space)
-	{
-		errors->space = errors->space == 0 ? 16 : errors->space * 2;
-		errors->list = errors->list == NULL ?
-			palloc(sizeof(ErJsError) * errors->space) :
-			repalloc(errors->list, sizeof(ErJsError) * errors->space);
-	}
-	e = &errors->list[errors->count++];
-	e->instance_path = instance_path(at);
-	e->schema_path = schema_path;
-	e->keyword = pstrdup(keyword);
-	e->message = message;
-	errors->bytes += error_bytes(e);
-}
-
-/* Room for one more error; when the list is full for good, the walk may stop. */
-static bool
-has_room(Run *run)
-{
-	if (run->errors->count < run->errors->limit && run->errors->bytes < MAX_ERROR_BYTES)
-		return true;
-	run->stop = run->provisional == 0;
-	return false;
-}
-
-/* Forgets the errors from number start on. */
-static void
-drop_errors(Run *run, int start)
-{
-	ErJsErrors *errors = run->errors;
-
-	while (run->collect && errors->count > start)
-	{
-		ErJsError  *e = &errors->list[--errors->count];
-
-		errors->bytes -= error_bytes(e);
-		pfree(e->instance_path);
-		pfree(e->schema_path);
-		pfree(e->keyword);
-		pfree(e->message);
-	}
-}
-
-/* A false schema. */
-static bool
-forbidden(Run *run, const ErJsNode *node, const Place *at)
-{
-	char	   *message;
-
-	if (!run->collect || !has_room(run))
-		return false;
-	if (at == NULL || strcmp(node->keyword, "propertyNames") == 0)
-		message = pstrdup("no value is allowed here");
-	else if (at->key != NULL)
-		message = psprintf("property \"%s\" is not allowed", er_js_clip(at->key, at->len, 200));
-	else
-		message = psprintf("item %u is not allowed", at->index);
-	add_error(run, at, er_js_node_path(node), node->keyword[0] == '\0' ? "false" : node->keyword, message);
-	return false;
-}
-
-/* Notes a problem when problems are collected. Always false. */
-static bool
-problem(Run *run, const ErJsNode *node, const char *keyword, const Place *at, const char *fmt,...)
-{
-	StringInfoData buf;
-	char	   *path;
-	va_list		args;
-	int			need;
-
-	if (!run->collect || !has_room(run))
-		return false;
-	initStringInfo(&buf);
-	for (;;)
-	{
-		va_start(args, fmt);
-		need = appendStringInfoVA(&buf, fmt, args);
-		va_end(args);
-		if (need == 0)
-			break;
-		enlargeStringInfo(&buf, need);
-	}
-	path = er_js_node_path(node);
-	add_error(run, at, psprintf("%s/%s", path, keyword), keyword, buf.data);
-	pfree(path);
-	return false;
 }

@@ -203,20 +203,6 @@ checked_handle(Site *site, FunctionCallInfo fcinfo)
 	return site->handle;
 }
 
-void
-er_metric_add(int32 tenant_id, ErMetric metric, const char *const *values, double amount)
-{
-	Assert(!er_metric_families[metric].histogram);
-	er_metrics_record(er_metrics_handle(tenant_id, metric, values), amount, GetCurrentTimestamp());
-}
-
-void
-er_metric_observe(int32 tenant_id, ErMetric metric, const char *const *values, double value)
-{
-	Assert(er_metric_families[metric].histogram);
-	er_metrics_record(er_metrics_handle(tenant_id, metric, values), value, GetCurrentTimestamp());
-}
-
 /* Nothing here may raise an error: it also runs after a commit and in an abort. */
 void
 er_metrics_record(ErSeriesHandle handle, double value, TimestampTz at)

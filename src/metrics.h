@@ -35,13 +35,6 @@ typedef enum ErAttemptKind
 } ErAttemptKind;
 
 /*
- * A counter's increment and a histogram's observation, now. `values` are the label values in the order above; NULL
- * stands for an empty one. tenant_id 0: no tenant in particular.
- */
-extern void er_metric_add(int32 tenant_id, ErMetric metric, const char *const *values, double amount);
-extern void er_metric_observe(int32 tenant_id, ErMetric metric, const char *const *values, double value);
-
-/*
  * The making of a report. Begin after the refusals (rights, flag, maintenance), end when it is stored. A success and its
  * duration count at commit; an attempt whose (sub)transaction aborts before its end counts as a failure at once; one that
  * ended with nothing made does not count. module_id: "" for master reports.
@@ -176,7 +169,6 @@ typedef struct ErMetricFilter
 } ErMetricFilter;
 
 extern bool er_metrics_reads_all(void);
-extern ReturnSetInfo *er_metrics_materialize(FunctionCallInfo fcinfo);
 
 /* Handles of attempts: a series, good while no slot was freed since */
 typedef struct ErSeriesHandle

@@ -21,6 +21,7 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
+#include "rows.h"
 #include "tenancy.h"
 
 #define MAX_SHOWN			64
@@ -105,35 +106,9 @@ er_metrics_rows(PG_FUNCTION_ARGS)
 	Sink		sink = {NULL};
 	bool		all_tenants = er_metrics_reads_all();
 
-	sink.rows = er_metrics_materialize(fcinfo);
+	sink.rows = er_return_rows(fcinfo);
 	write_metrics(&sink, all_tenants, all_tenants ? 0 : er_current_tenant_id());
 	return (Datum) 0;
-}
-
-/* Makes the result of a function that returns rows; the caller puts them. */
-ReturnSetInfo *
-er_metrics_materialize(FunctionCallInfo fcinfo)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext caller;
-	TupleDesc	desc;
-	Oid			type;
-
-	if (result == NULL || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a set of rows is not accepted here")));
-	caller = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, &type, &desc) != TYPEFUNC_COMPOSITE)
-	{
-		desc = CreateTemplateTupleDesc(1);
-		TupleDescInitEntry(desc, 1, "value", type, -1, 0);
-	}
-	result->returnMode = SFRM_Materialize;
-	result->setDesc = BlessTupleDesc(desc);
-	result->setResult = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-	MemoryContextSwitchTo(caller);
-	return result;
 }
 
 static void

@@ -24,6 +24,7 @@
 #include "utils/float.h"
 #include "utils/timestamp.h"
 
+#include "rows.h"
 #include "tenancy.h"
 
 /* How a series meets a filter */
@@ -87,7 +88,7 @@ er_metric_buckets(PG_FUNCTION_ARGS)
 {
 	ErMetricFilter filter = internal_filter(fcinfo, 1, 0, 2);
 	const ErMetricFamily *family = &er_metric_families[filter.metric];
-	ReturnSetInfo *result = er_metrics_materialize(fcinfo);
+	ReturnSetInfo *result = er_return_rows(fcinfo);
 	double		cells[ER_MAX_CELLS] = {0};
 	double		weight = 1;
 	int64		count = 0;
@@ -130,7 +131,7 @@ Datum
 er_metric_tenants(PG_FUNCTION_ARGS)
 {
 	ErMetricFilter filter = internal_filter(fcinfo, 0, -1, -1);
-	ReturnSetInfo *result = er_metrics_materialize(fcinfo);
+	ReturnSetInfo *result = er_return_rows(fcinfo);
 	List	   *tenants = NIL;
 	ListCell   *cell;
 	Window		window;

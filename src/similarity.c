@@ -26,6 +26,7 @@
 #include "utils/tuplestore.h"
 
 #include "consolidation.h"
+#include "rows.h"
 
 #define MAX_KEPT 20				/* most names that are kept of those like one */
 #define MAX_BYTES 4096			/* of a name that count */
@@ -68,7 +69,6 @@ static uint32 prefix_of(const NameSet *name, double threshold);
 static uint32 common(const NameSet *a, const NameSet *b, double needed);
 static double ratio(const NameSet *a, const NameSet *b, uint32 shared);
 static void keep(Found *kept, uint32 *count, uint32 most, uint32 number, double similarity);
-static Tuplestorestate *begin_rows(FunctionCallInfo fcinfo);
 static int	compare_trigrams(const void *a, const void *b);
 static int	compare_rarity(const void *a, const void *b);
 
@@ -93,8 +93,7 @@ er_similar_names(PG_FUNCTION_ARGS)
 {
 	double		threshold = PG_GETARG_FLOAT8(2);
 	int32		most = PG_GETARG_INT32(3);
-	Tuplestorestate *rows;
-	TupleDesc	desc;
+	ReturnSetInfo *result;
 	uint32		name_count,
 				other_count,
 				rank_count;
@@ -110,8 +109,7 @@ er_similar_names(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("threshold is %g and most is %d", threshold, most),
 				 errdetail("A threshold is from 0.1 to 1, most from 1 to %d.", MAX_KEPT)));
-	rows = begin_rows(fcinfo);
-	desc = ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc;
+	result = er_return_rows(fcinfo);
 
 	names = read_names(PG_GETARG_ARRAYTYPE_P(0), &name_count);
 	others = read_names(PG_GETARG_ARRAYTYPE_P(1), &other_count);
@@ -174,7 +172,7 @@ er_similar_names(PG_FUNCTION_ARGS)
 			Float8GetDatum(kept[i].similarity)};
 			bool		nulls[3] = {false, false, false};
 
-			tuplestore_putvalues(rows, desc, values, nulls);
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		}
 	}
 	return (Datum) 0;
@@ -375,24 +373,6 @@ keep(Found *kept, uint32 *count, uint32 most, uint32 number, double similarity)
 		(*count)++;
 	memmove(&kept[at + 1], &kept[at], sizeof(Found) * (*count - at - 1));
 	kept[at] = (Found) {number, similarity};
-}
-
-static Tuplestorestate *
-begin_rows(FunctionCallInfo fcinfo)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-
-	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) || !(rsinfo->allowedModes & SFRM_Materialize))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
-	rsinfo->setDesc = CreateTupleDescCopy(rsinfo->expectedDesc);
-	rsinfo->setResult = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-	rsinfo->returnMode = SFRM_Materialize;
-	MemoryContextSwitchTo(old);
-	return rsinfo->setResult;
 }
 
 static int

@@ -1,6 +1,6 @@
 -- Health: every component answers, by use, and nothing is left behind; what is broken is a row and no error.
 BEGIN;
-SELECT plan(25);
+SELECT plan(28);
 
 -- the rows of every table, the values of every sequence and metric
 CREATE FUNCTION pg_temp.census() RETURNS text LANGUAGE sql AS $$
@@ -89,6 +89,31 @@ ALTER TABLE execreport.exec_reports ADD CONSTRAINT broken CHECK (configuration_i
 SELECT results_eq($$ SELECT trigger, action, severity, reason FROM execreport.check_rollback_conditions('2041-06-01 10:02Z') WHERE trigger = 'health_check' $$,
     $$ SELECT 'health_check', 'disable_all_reports', 'critical', 'Health check failed: ' || message FROM execreport.check_health() WHERE component = 'exec_reports' $$, 'or would act at once: it is critical');
 SELECT results_eq($$ SELECT verdict, failures, outcome FROM execreport.run_guards('2041-06-01 10:02Z') WHERE guard = 'health_check' $$, $$ VALUES ('breach', 2::bigint, 'rollback') $$, 'and does');
+
+-- work that nobody takes up. 1000 seconds are too long, 900 are not.
+DELETE FROM execreport.notifications;
+CREATE FUNCTION pg_temp.work() RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', component, status, message, metrics) FROM execreport.check_health()
+     WHERE component IN ('schedules', 'queue', 'notifications') ORDER BY component $$;
+SELECT results_eq('SELECT * FROM pg_temp.work()', ARRAY['notifications healthy notifications are sent {"waiting": 0, "lagSeconds": 0}',
+    'queue healthy segments are worked off {"running": 0, "abandoned": 0, "lagSeconds": 0}', 'schedules healthy schedules run in time {"due": 0, "lagSeconds": 0}'], 'there is none');
+INSERT INTO execreport._schedules (tenant_id, workflow_id, schedule_config, catchup, catchup_window, max_catchup, overlap, run_timeout, scheduled_through, wake_at)
+SELECT 590, execreport._uuid7(), '{}', 'none', '0', 1, 'skip', '1 h', now(), now() - seconds * interval '1 s' FROM unnest('{-1000,900,7}'::integer[]) AS seconds;
+INSERT INTO execreport.report_data_segments (tenant_id, collection_id, segment_start, segment_end, status, lease_until)
+SELECT 590, '00000000-0000-0000-0000-000000000590', date '2041-01-01' + n::integer, date '2041-01-01' + n::integer, 'running', until
+  FROM unnest('{infinity,infinity}'::timestamptz[]) WITH ORDINALITY AS u (until, n);
+INSERT INTO execreport.notifications (tenant_id, channel, message, severity, next_try)
+SELECT 590, '#alerts', 'x', 'info', now() - seconds * interval '1 s' FROM unnest('{-5,2.25,900}'::numeric[]) AS seconds;
+SELECT results_eq('SELECT * FROM pg_temp.work()', ARRAY['notifications healthy notifications are sent {"waiting": 2, "lagSeconds": 900.0}',
+    'queue healthy segments are worked off {"running": 2, "abandoned": 0, "lagSeconds": 0}', 'schedules healthy schedules run in time {"due": 2, "lagSeconds": 900.0}'],
+    'it is taken up in time; a lease that ends with a statement never ends');
+UPDATE execreport._schedules SET wake_at = wake_at - interval '100 s' WHERE tenant_id = 590;
+UPDATE execreport.report_data_segments SET lease_until = now() - interval '1000.04 s' WHERE tenant_id = 590 AND segment_start = '2041-01-02';
+UPDATE execreport.notifications SET next_try = next_try - interval '100 s' WHERE tenant_id = 590;
+SELECT results_eq('SELECT * FROM pg_temp.work()', ARRAY[
+    'notifications degraded 3 notifications wait, the oldest for 1000 s: no sender takes them {"waiting": 3, "lagSeconds": 1000.0}',
+    'queue degraded the leases of 1 segments ended up to 1000 s ago: no worker takes them over {"running": 2, "abandoned": 1, "lagSeconds": 1000.0}',
+    'schedules degraded 2 schedules are due, the oldest for 1000 s: nobody calls tick() {"due": 2, "lagSeconds": 1000.0}'], 'it is not');
 
 SET LOCAL transaction_read_only = on;
 SELECT results_eq($$ SELECT component, status, message FROM execreport.check_health() LIMIT 2 $$,

@@ -133,27 +133,8 @@ SELECT cmp_ok(count(*), '>=', 200::bigint, 'there are at least 200 malformed con
 SELECT isnt_empty($$SELECT 1 WHERE execreport.lookback_start('{"type":"relative","value":739052,"unit":"days"}', '2024-06-15') = '0001-01-01'$$,
                   'the first day of year 1 is within reach');
 
-CREATE FUNCTION pg_temp.refused(call text, config jsonb, path text, state text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    message text;
-    detail text;
-    hint text;
-BEGIN
-    EXECUTE 'SELECT * FROM ' || call USING config;
-    RETURN 'accepted';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    IF SQLSTATE <> refused.state THEN
-        RETURN SQLSTATE || ' ' || message;
-    END IF;
-    IF strpos(message, CASE path WHEN '$' THEN 'lookback must' ELSE '"' || path END) = 0 OR length(message) > 250
-       OR message ~ '^[A-Z]' OR detail !~ '\.$' OR hint !~ '\.$' OR length(detail) > 250 THEN
-        RETURN 'bad words: ' || message || ' ' || detail || ' ' || hint;
-    END IF;
-    RETURN NULL;
-END
-$$;
-SELECT is_empty(format('SELECT left(config::text, 100), path, answer FROM bad, pg_temp.refused(%L, config, path, state) AS answer WHERE answer IS NOT NULL', call),
+\ir ../data/refusals.sql
+SELECT is_empty(format('SELECT left(config::text, 100), path, answer FROM bad, pg_temp.refused(%L, config, ''lookback'', path, state) AS answer WHERE answer IS NOT NULL', call),
                 'refuses what is malformed: ' || call)
   FROM unnest(ARRAY['execreport.calculate_lookback_dates($1, ''2024-06-15'')', 'execreport.lookback_start($1, ''2024-06-15'')',
                     'execreport.lookback_end($1, ''2024-06-15'')', 'execreport.lookback_window($1, ''2024-06-15'')',

@@ -155,27 +155,10 @@ DELETE FROM bad WHERE path IN ('startDate', 'endDate') AND state = '22023'
    AND jsonb_typeof(config -> path) = 'string' AND config ->> path !~ '^\d{4}-\d\d-\d\d$';
 SELECT cmp_ok(count(*), '>=', 2000::bigint, 'there are at least 2000 malformed schedules') FROM bad;
 
-CREATE FUNCTION pg_temp.refused(config jsonb, path text, state text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    message text;
-    detail text;
-    hint text;
-BEGIN
-    PERFORM execreport.next_run(config, '2025-06-15');
-    RETURN 'accepted';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    IF SQLSTATE <> refused.state THEN
-        RETURN SQLSTATE || ' ' || message;
-    END IF;
-    IF strpos(message, CASE path WHEN '$' THEN 'schedule must' ELSE '"' || path END) = 0 OR length(message) > 250
-       OR message ~ '^[A-Z]' OR detail !~ '\.$' OR hint !~ '\.$' OR length(detail) > 250 THEN
-        RETURN 'bad words: ' || message || ' ' || detail || ' ' || hint;
-    END IF;
-    RETURN NULL;
-END
-$$;
-SELECT is_empty('SELECT left(config::text, 200), path, state, answer FROM bad, pg_temp.refused(config, path, state) AS answer WHERE answer IS NOT NULL LIMIT 40',
+\ir ../data/refusals.sql
+SELECT is_empty($$SELECT left(config::text, 200), path, state, answer
+                    FROM bad, pg_temp.refused('execreport.next_run($1, ''2025-06-15'')', config, 'schedule', path, state) AS answer
+                   WHERE answer IS NOT NULL LIMIT 40$$,
                 'refuses what is malformed');
 
 SELECT * FROM finish();

@@ -91,27 +91,10 @@ INSERT INTO bad SELECT (repeat('[', 2000) || repeat(']', 2000))::jsonb, '$', '22
 INSERT INTO bad SELECT jsonb_build_object('align', (repeat('{"a":', 2000) || '1' || repeat('}', 2000))::jsonb), 'align', '22023';
 SELECT cmp_ok(count(*), '>=', 200::bigint, 'there are at least 200 malformed segmentations') FROM bad;
 
-CREATE FUNCTION pg_temp.refused(segmentation jsonb, path text, state text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    message text;
-    detail text;
-    hint text;
-BEGIN
-    PERFORM count(*) FROM execreport.lookback_segments('{}', segmentation, '2025-06-15');
-    RETURN 'accepted';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    IF SQLSTATE <> refused.state THEN
-        RETURN SQLSTATE || ' ' || message;
-    END IF;
-    IF strpos(message, CASE path WHEN '$' THEN 'segmentation must' ELSE '"' || path END) = 0 OR length(message) > 250
-       OR message ~ '^[A-Z]' OR detail !~ '\.$' OR hint !~ '\.$' OR length(detail) > 250 THEN
-        RETURN 'bad words: ' || message || ' ' || detail || ' ' || hint;
-    END IF;
-    RETURN NULL;
-END
-$$;
-SELECT is_empty('SELECT left(segmentation::text, 100), path, answer FROM bad, pg_temp.refused(segmentation, path, state) AS answer WHERE answer IS NOT NULL',
+\ir ../data/refusals.sql
+SELECT is_empty($$SELECT left(segmentation::text, 100), path, answer
+                    FROM bad, pg_temp.refused('execreport.lookback_segments(''{}'', $1, ''2025-06-15'')', segmentation, 'segmentation', path, state) AS answer
+                   WHERE answer IS NOT NULL$$,
                 'refuses what is malformed');
 SELECT throws_ok($$SELECT * FROM execreport.lookback_segments('{}', jsonb_build_object('type', repeat('x', 100000000)))$$, '22023', NULL, 'a text of 100 MB');
 SELECT is(count(*)::integer, 7, 'accepts both spellings that agree')
