@@ -91,7 +91,7 @@ er_write_parts(const ErConsolidation *state, bool lists, bool synthesis, ErConso
 	confidence(state, &parts->confidence, &parts->confidence_basis);
 	if (lists)
 	{
-		er_json_start(&writer, (Size) state->insights.list.count * 512);
+		er_json_start(&writer, expected_size(state));
 		er_write_insights(&writer, state, &ranks);
 		parts->insights = er_json_finish(&writer);
 		er_json_start(&writer, (Size) ranked.count * 512);

@@ -36,6 +36,7 @@
 #include "flags.h"
 #include "maintenance.h"
 #include "metrics.h"
+#include "rows.h"
 #include "session_cache.h"
 #include "tenancy.h"
 
@@ -95,7 +96,6 @@ typedef struct Walk
 
 pg_noreturn static void tell_too_large(int32 configuration_id);
 static void generate(FunctionCallInfo fcinfo, ErMaster *report, ReturnSetInfo *result);
-static ReturnSetInfo *result_of(FunctionCallInfo fcinfo);
 static bool is_everyday(FunctionCallInfo fcinfo, ErMaster *report);
 static bool open_tables(ErMaster *report);
 static void close_tables(ErMaster *report);
@@ -121,7 +121,7 @@ PG_FUNCTION_INFO_V1(er_generate_master_report);
 Datum
 er_generate_master_report(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = result_of(fcinfo);
+	ReturnSetInfo *result = er_return_slots(fcinfo);
 	ErMaster   *report = palloc0(sizeof(ErMaster));
 	MemoryContext context = CurrentMemoryContext;
 
@@ -203,23 +203,6 @@ generate(FunctionCallInfo fcinfo, ErMaster *report, ReturnSetInfo *result)
 	er_attempt_end(made);
 	if (!known && !made)
 		generate_in_full(fcinfo, result);
-}
-
-static ReturnSetInfo *
-result_of(FunctionCallInfo fcinfo)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext caller;
-
-	if (result == NULL || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a set of rows is not accepted here")));
-	caller = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
-	result->returnMode = SFRM_Materialize;
-	result->setResult = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-	MemoryContextSwitchTo(caller);
-	return result;
 }
 
 /* False when one of them is not as the extension made it. */
