@@ -72,6 +72,9 @@ enum
 
 #define MASTER_CHECKS	2
 
+#define DIGESTS			16		/* remembered */
+#define DIGEST_LENGTH	64
+
 static const char *const full_sql = "SELECT m.* FROM execreport._generate_master_report($1, $2, $3) AS m";
 static Oid full_types[] = {INT4OID, INT4OID, TIMESTAMPTZOID};
 static SPIPlanPtr full_plan;
@@ -80,6 +83,14 @@ static ErWatch configurations_watch = {"configurations"};
 static ErWatch reports_watch = {"exec_reports"};
 static ErWatch epochs_watch = {"report_epochs"};
 static ErWatch stored_watch = {"master_reports"};
+
+/* A digest and what it was made of */
+typedef struct Digest
+{
+	Size		size;			/* 0: none */
+	char		input[2048];
+	char		digest[DIGEST_LENGTH];
+} Digest;
 
 /* The newest reports of modules, while they are collected */
 typedef struct Walk
@@ -110,6 +121,7 @@ static void take_input(Walk *walk, const text *module);
 static int	compare_inputs(const void *a, const void *b);
 static const char *freshness(TimestampTz oldest, TimestampTz moment);
 static text *digest(const ErMaster *report);
+static text *digest_of(const ErMaster *report, Jsonb *input);
 static uint64 epoch(const ErMaster *report);
 static bool is_stored(ErMaster *report);
 static bool find_neighbour(ErMaster *report, Relation index, StrategyNumber strategy, RegProcedure compare, ScanDirection direction);
@@ -440,7 +452,27 @@ digest(const ErMaster *report)
 	er_json_bool(&writer, report->consolidation);
 	er_json_bool(&writer, report->synthesis);
 	er_json_end(&writer);
-	return DatumGetTextPP(DirectFunctionCall1(er_canonical_hash, JsonbPGetDatum(er_json_finish(&writer))));
+	return digest_of(report, er_json_finish(&writer));
+}
+
+/* It takes as long as all the rest of an unchanged report, so a session remembers the last ones. */
+static text *
+digest_of(const ErMaster *report, Jsonb *input)
+{
+	static Digest remembered[DIGESTS];
+	Digest	   *entry = &remembered[((uint32) report->tenant_id * 31 + (uint32) report->configuration_id) % DIGESTS];
+	text	   *result;
+
+	if (entry->size == VARSIZE(input) && memcmp(entry->input, input, entry->size) == 0)
+		return cstring_to_text_with_len(entry->digest, DIGEST_LENGTH);
+	result = DatumGetTextPP(DirectFunctionCall1(er_canonical_hash, JsonbPGetDatum(input)));
+	if (VARSIZE(input) <= sizeof(entry->input) && VARSIZE_ANY_EXHDR(result) == DIGEST_LENGTH)
+	{
+		entry->size = VARSIZE(input);
+		memcpy(entry->input, input, entry->size);
+		memcpy(entry->digest, VARDATA_ANY(result), DIGEST_LENGTH);
+	}
+	return result;
 }
 
 /* How often stored reports were declared invalid, for all tenants or this one. */
