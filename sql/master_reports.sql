@@ -78,15 +78,14 @@ COMMENT ON FUNCTION execreport._latest_exec_reports(integer, integer, integer, t
 'Of each module the newest successful exec report of that version, executed by as_of: their ids in the order of modules,
 and the time of the oldest. The condition is that of idx_exec_reports_context. NULL when there are none.';
 
-CREATE FUNCTION execreport.generate_master_report(configuration_id integer, context_version integer DEFAULT NULL,
-    as_of timestamptz DEFAULT now())
+CREATE FUNCTION execreport._generate_master_report(configuration_id integer, context_version integer, as_of timestamptz)
 RETURNS SETOF execreport.master_reports
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     tenant      integer := execreport._require_persona('editor');
     caller      text := execreport.current_user_id();
-    moment      timestamptz := coalesce(generate_master_report.as_of, now());
+    moment      timestamptz := coalesce(_generate_master_report.as_of, now());
     features    jsonb;
     context     execreport.configurations;
     report_ids  text[];
@@ -99,14 +98,14 @@ DECLARE
     documents   jsonb;
     report      jsonb;
 BEGIN
-    IF NOT execreport._flag_enabled(tenant, 'masterReportsEnabled', caller, generate_master_report.configuration_id) THEN
-        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', caller, generate_master_report.configuration_id);
+    IF NOT execreport._flag_enabled(tenant, 'masterReportsEnabled', caller, _generate_master_report.configuration_id) THEN
+        PERFORM execreport._require_flag(tenant, 'masterReportsEnabled', caller, _generate_master_report.configuration_id);
     END IF;
     features := jsonb_build_object(
         'consolidationEnabled',
-        execreport._flag_enabled(tenant, 'consolidationEnabled', caller, generate_master_report.configuration_id),
+        execreport._flag_enabled(tenant, 'consolidationEnabled', caller, _generate_master_report.configuration_id),
         'councilSynthesisEnabled',
-        execreport._flag_enabled(tenant, 'councilSynthesisEnabled', caller, generate_master_report.configuration_id));
+        execreport._flag_enabled(tenant, 'councilSynthesisEnabled', caller, _generate_master_report.configuration_id));
     PERFORM execreport._attempt_begin('master', '');
     IF (moment >= '0001-01-01 00:00Z' AND moment < '10000-01-01 00:00Z') IS NOT TRUE THEN
         RAISE EXCEPTION 'as_of is out of range'
@@ -115,15 +114,15 @@ BEGIN
 
     -- KEY SHARE keeps the configuration from being deleted until we commit
     SELECT * INTO context FROM execreport.configurations AS c
-     WHERE c.tenant_id = tenant AND c.configuration_id = generate_master_report.configuration_id FOR KEY SHARE;
-    IF context.context_version IS DISTINCT FROM coalesce(generate_master_report.context_version, context.context_version)
+     WHERE c.tenant_id = tenant AND c.configuration_id = _generate_master_report.configuration_id FOR KEY SHARE;
+    IF context.context_version IS DISTINCT FROM coalesce(_generate_master_report.context_version, context.context_version)
        OR NOT FOUND THEN
         SELECT * INTO context FROM execreport.configuration_versions AS v
-         WHERE v.tenant_id = tenant AND v.configuration_id = generate_master_report.configuration_id
-           AND v.context_version = generate_master_report.context_version;
+         WHERE v.tenant_id = tenant AND v.configuration_id = _generate_master_report.configuration_id
+           AND v.context_version = _generate_master_report.context_version;
         IF NOT FOUND THEN
-            PERFORM execreport._require_configuration(tenant, generate_master_report.configuration_id,
-                                                      generate_master_report.context_version);
+            PERFORM execreport._require_configuration(tenant, _generate_master_report.configuration_id,
+                                                      _generate_master_report.context_version);
         END IF;
     END IF;
 
@@ -205,6 +204,13 @@ BEGIN
     RETURN NEXT result;
 END
 $$;
+COMMENT ON FUNCTION execreport._generate_master_report(integer, integer, timestamptz) IS
+'generate_master_report() for all cases: the public function does the everyday one itself, and hands every other over.';
+
+CREATE FUNCTION execreport.generate_master_report(configuration_id integer, context_version integer DEFAULT NULL,
+    as_of timestamptz DEFAULT now())
+RETURNS SETOF execreport.master_reports
+LANGUAGE c VOLATILE SECURITY DEFINER ROWS 1 AS 'MODULE_PATHNAME', 'er_generate_master_report';
 COMMENT ON FUNCTION execreport.generate_master_report(integer, integer, timestamptz) IS
 'Makes the master report of a configuration and returns its row: of each module the newest successful exec report (hasData not
 false, no errors) of that version, executed by as_of, consolidated in one pass.
@@ -214,7 +220,7 @@ sessions generate at once; a rollback makes what was stored before it stale for 
 With the flag consolidationEnabled off the lists of insights and recommendations are empty, with councilSynthesisEnabled off
 those of the synthesis; the column features says which were on. Needs persona editor and the flag masterReportsEnabled.
 Errors: PT503, DETAIL FEATURE_DISABLED; P0002 for an unknown configuration or version, and when there are no reports; 22008;
-42501.
+54000 when the exec reports are too large for one document (268,435,455 bytes as jsonb); 42501.
 Example: SELECT id, overall_confidence, data_freshness FROM execreport.generate_master_report(1);';
 
 CREATE FUNCTION execreport.generate_master_reports(configuration_ids integer[] DEFAULT NULL)

@@ -68,13 +68,26 @@ typedef void (*shmem_request_hook_type) (void);
 #if PG_VERSION_NUM >= 160000
 #define ErUpdateIndexes TU_UpdateIndexes
 #define ER_NO_INDEXES TU_None
+#define er_insert_speculative_index_tuples(target, slot, estate, conflict) \
+	ExecInsertIndexTuples(target, slot, estate, false, true, conflict, NIL, false)
 #define er_insert_index_tuples(target, slot, estate, indexes) \
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL, (indexes) == TU_Summarizing)
 #else
 #define ErUpdateIndexes bool
 #define ER_NO_INDEXES false
+#define er_insert_speculative_index_tuples(target, slot, estate, conflict) \
+	ExecInsertIndexTuples(target, slot, estate, false, true, conflict, NIL)
 #define er_insert_index_tuples(target, slot, estate, indexes) \
 	ExecInsertIndexTuples(target, slot, estate, false, false, NULL, NIL)
+#endif
+
+/* Would a new row conflict with one in a unique index? 18 may leave a row that is in the table already out of account. */
+#if PG_VERSION_NUM >= 180000
+#define er_check_unique(target, slot, estate, conflict, none) \
+	ExecCheckIndexConstraints(target, slot, estate, conflict, none, NIL)
+#else
+#define er_check_unique(target, slot, estate, conflict, none) \
+	((void) (none), ExecCheckIndexConstraints(target, slot, estate, conflict, NIL))
 #endif
 
 #endif							/* ER_COMPAT_H */

@@ -54,8 +54,6 @@ step(FunctionCallInfo fcinfo, bool insights_only, bool with_arguments)
 {
 	MemoryContext context = aggregate_context(fcinfo);
 	ErConsolidation *state;
-	ErReportInput input;
-	char		path[PATH_BYTES + 16];
 
 	state = PG_ARGISNULL(0) ? er_consolidation_create(context, insights_only) : (ErConsolidation *) PG_GETARG_POINTER(0);
 	if (with_arguments)
@@ -65,22 +63,27 @@ step(FunctionCallInfo fcinfo, bool insights_only, bool with_arguments)
 	if (PG_ARGISNULL(1) && PG_ARGISNULL(2) && PG_ARGISNULL(4) && PG_ARGISNULL(5))
 		PG_RETURN_POINTER(state);
 
-	input.id = text_argument(fcinfo, 1);
-	input.module = text_argument(fcinfo, 2);
-	input.executed_at = instant_argument(fcinfo, 3);
-	input.output = document_argument(fcinfo, 4);
-	input.playbook = document_argument(fcinfo, 5);
-	path[0] = '\0';
-	if (input.id.ptr != NULL)
-	{
-		int			len = pg_mbcliplen(input.id.ptr, input.id.len, PATH_BYTES);
+	er_consolidate_report(state, text_argument(fcinfo, 1), text_argument(fcinfo, 2), instant_argument(fcinfo, 3),
+						  document_argument(fcinfo, 4), document_argument(fcinfo, 5));
+	PG_RETURN_POINTER(state);
+}
 
-		memcpy(path, input.id.ptr, len);
-		strcpy(path + len, len < (int) input.id.len ? "...: " : ": ");
+/* One report of a table, into the state. */
+void
+er_consolidate_report(ErConsolidation *state, ErText id, ErText module, TimestampTz executed_at, ErJson output, ErJson playbook)
+{
+	ErReportInput input = {id, module, executed_at, output, playbook};
+	char		path[PATH_BYTES + 16] = "";
+
+	if (id.ptr != NULL)
+	{
+		int			len = pg_mbcliplen(id.ptr, id.len, PATH_BYTES);
+
+		memcpy(path, id.ptr, len);
+		strcpy(path + len, len < (int) id.len ? "...: " : ": ");
 	}
 	input.path = path;
 	er_read_report(state, &input);
-	PG_RETURN_POINTER(state);
 }
 
 static void
@@ -119,15 +122,17 @@ text_argument(FunctionCallInfo fcinfo, int number)
 {
 	ErText		result = {NULL, 0};
 
-	if (!PG_ARGISNULL(number))
-	{
-		text	   *value = PG_GETARG_TEXT_PP(number);
+	return PG_ARGISNULL(number) ? result : er_said_text(PG_GETARG_TEXT_PP(number));
+}
 
-		result.ptr = VARDATA_ANY(value);
-		result.len = VARSIZE_ANY_EXHDR(value);
-		if (er_is_blank(result.ptr, result.len))
-			result.ptr = NULL;
-	}
+/* A blank one is unknown. */
+ErText
+er_said_text(const text *value)
+{
+	ErText		result = {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+
+	if (er_is_blank(result.ptr, result.len))
+		result.ptr = NULL;
 	return result;
 }
 

@@ -482,6 +482,13 @@ pg_noreturn extern void er_wrong(const char *path, const ErJson *value, const ch
 /* An ISO 8601 instant; without a zone it is UTC. False when it is none. */
 extern bool er_read_instant(ErText text, TimestampTz *instant);
 
+/* ---- consolidation.c ---- */
+
+extern ErText er_said_text(const text *value);
+/* A report of a table: id and module are unknown when blank. */
+extern void er_consolidate_report(ErConsolidation *state, ErText id, ErText module, TimestampTz executed_at, ErJson output,
+								  ErJson playbook);
+
 /* ---- consolidation_text.c ---- */
 
 /* Normalises into the buffer, which the next call overwrites. */
@@ -597,6 +604,21 @@ extern void er_tokenize(ErText normalised, ErTokens *tokens);
 extern void er_take_prompt(ErConsolidation *state, ErText prompt);
 extern void er_sentence_take(ErConsolidation *state, ErText key, ErText text, ErText module, ErText report, uint32 place);
 extern Jsonb *er_write_everything(const ErConsolidation *state);
+
+/* The same, each part by itself; freshness is left to whoever stores it. */
+typedef struct ErConsolidated
+{
+	Jsonb	   *insights;
+	Jsonb	   *recommendations;
+	Jsonb	   *deprioritized;
+	Jsonb	   *synthesis;
+	Jsonb	   *modules;
+	uint32		confidence;
+	uint32		confidence_basis;
+} ErConsolidated;
+
+/* The lists and the synthesis are NULL when they are not asked for. */
+extern void er_write_parts(const ErConsolidation *state, bool lists, bool synthesis, ErConsolidated *parts);
 extern Jsonb *er_write_only_insights(const ErConsolidation *state);
 extern Jsonb *er_write_only_recommendations(const ErConsolidation *state);
 extern void er_module_said(ErConsolidation *state, uint32 module, TimestampTz at, ErText report, int32 confidence);

@@ -367,9 +367,14 @@ verb_polarity(ErText word)
 	for (int list = 0; list < lengthof(spanish); list++)
 		for (int i = 0; i < spanish[list].count; i++)
 		{
-			uint32		stem = strlen(spanish[list].stems[i]);
-			ErText		ending = {word.ptr + stem, word.len - stem};
+			uint32		stem;
+			ErText		ending;
 
+			if (spanish[list].stems[i][0] != word.ptr[0])
+				continue;
+			stem = strlen(spanish[list].stems[i]);
+			ending.ptr = word.ptr + stem;
+			ending.len = word.len - stem;
 			if (word.len > stem && memcmp(word.ptr, spanish[list].stems[i], stem) == 0 &&
 				IN_WORDS(spanish_endings, ending))
 				return spanish[list].polarity;
@@ -447,11 +452,17 @@ without_accents(StringInfo out, ErText text)
 	}
 }
 
+/* The lists are sorted by their words' first letters. */
 static bool
 in_words(const char *const *words, int count, ErText word)
 {
-	for (int i = 0; i < count; i++)
-		if (words[i][0] == word.ptr[0] && strncmp(words[i], word.ptr, word.len) == 0 && words[i][word.len] == '\0')
+	unsigned char first = (unsigned char) word.ptr[0];
+	int			i = 0;
+
+	while (i < count && (unsigned char) words[i][0] < first)
+		i++;
+	for (; i < count && (unsigned char) words[i][0] == first; i++)
+		if (strncmp(words[i], word.ptr, word.len) == 0 && words[i][word.len] == '\0')
 			return true;
 	return false;
 }

@@ -15,14 +15,23 @@
 
 #define THEME_WORDS 4
 
+/* The keywords as themes. Few words of a text begin like any of them, by two bytes: the others need no look-up. */
+typedef struct Themes
+{
+	uint32	   *rank;			/* of each keyword */
+	uint8		begins[0x10000 / 8];	/* a bit for each two bytes */
+} Themes;
+
 static ErText recommendation_key(ErConsolidation *state, const ErSaying *saying, ErText id);
 static int	compare_sayings(const ErSaying *a, const ErSaying *b);
 static uint32 *order_groups(const ErTable *table);
 static int	compare_groups(const void *a, const void *b, void *arg);
 static const char *quadrant_of(const ErSaying *saying);
-static ErText theme_of(const ErConsolidation *state, const uint32 *theme_rank, const ErRecommendation *group,
+static void begin_themes(const ErConsolidation *state, const ErRanks *ranks, Themes *themes);
+static uint32 begin_of(const char *from, const char *end);
+static ErText theme_of(const ErConsolidation *state, const Themes *themes, const ErRecommendation *group,
 					   ErTextBuffer *buffer);
-static uint32 best_theme(const ErConsolidation *state, const uint32 *theme_rank, ErText normalised);
+static uint32 best_theme(const ErConsolidation *state, const Themes *themes, ErText normalised);
 static void write_conflicts(ErJsonWriter *writer, const ErConflictList *list);
 static void write_fingerprint(ErJsonWriter *writer, void *hasher, ErText key);
 
@@ -177,10 +186,9 @@ er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErR
 {
 	ErTextBuffer buffer = {CurrentMemoryContext};
 	void	   *hasher = er_fingerprint_begin();
-	uint32	   *theme_rank = palloc_extended(Max(state->keywords.list.count, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
+	Themes	   *themes = palloc(sizeof(Themes));
 
-	for (uint32 i = 0; i < state->keywords.list.count; i++)
-		theme_rank[ranks->keyword_themes[i]] = i;
+	begin_themes(state, ranks, themes);
 	er_json_begin_array(writer, ranked->count);
 	for (uint32 i = 0; i < ranked->count; i++)
 	{
@@ -188,7 +196,7 @@ er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErR
 
 		CHECK_FOR_INTERRUPTS();
 		er_json_begin_object(writer, &recommendation_shape);
-		er_write_text(writer, theme_of(state, theme_rank, group, &buffer));
+		er_write_text(writer, theme_of(state, themes, group, &buffer));
 		er_write_text(writer, group->saying.action);
 		er_write_text(writer, group->saying.effort);
 		er_write_text(writer, group->saying.impact);
@@ -249,9 +257,36 @@ quadrant_of(const ErSaying *saying)
 	return high ? (easy ? "quick_win" : "major_project") : (easy ? "fill_in" : "avoid");
 }
 
+static void
+begin_themes(const ErConsolidation *state, const ErRanks *ranks, Themes *themes)
+{
+	uint32		count = state->keywords.list.count;
+
+	themes->rank = palloc_extended(Max(count, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
+	memset(themes->begins, 0, sizeof(themes->begins));
+	for (uint32 i = 0; i < count; i++)
+	{
+		ErText		key = er_item(&state->keywords.list, ErKeyword, i)->key;
+		uint32		begin = begin_of(key.ptr, key.ptr + key.len);
+
+		themes->rank[ranks->keyword_themes[i]] = i;
+		themes->begins[begin / 8] |= 1 << begin % 8;
+	}
+}
+
+/* The first two bytes of what begins here; a text ends as if by a space. */
+static uint32
+begin_of(const char *from, const char *end)
+{
+	unsigned char first = from < end ? *from : ' ';
+	unsigned char second = from + 1 < end ? from[1] : ' ';
+
+	return first << 8 | second;
+}
+
 /* The theme its document names; else the highest theme whose words stand in the action, else in the rationale. */
 static ErText
-theme_of(const ErConsolidation *state, const uint32 *theme_rank, const ErRecommendation *group, ErTextBuffer *buffer)
+theme_of(const ErConsolidation *state, const Themes *themes, const ErRecommendation *group, ErTextBuffer *buffer)
 {
 	ErText		none = {NULL, 0};
 	uint32		theme = ER_NONE;
@@ -261,15 +296,15 @@ theme_of(const ErConsolidation *state, const uint32 *theme_rank, const ErRecomme
 	if (state->keywords.list.count == 0)
 		return none;
 	if (group->saying.action.ptr != NULL)
-		theme = best_theme(state, theme_rank, group->key);
+		theme = best_theme(state, themes, group->key);
 	if (theme == ER_NONE && group->saying.rationale.ptr != NULL)
-		theme = best_theme(state, theme_rank, er_normalise(buffer, group->saying.rationale, 0));
+		theme = best_theme(state, themes, er_normalise(buffer, group->saying.rationale, 0));
 	return theme == ER_NONE ? none : er_item(&state->keywords.list, ErKeyword, theme)->spelling;
 }
 
 /* A keyword of up to four words that stands in the text as whole words. */
 static uint32
-best_theme(const ErConsolidation *state, const uint32 *theme_rank, ErText normalised)
+best_theme(const ErConsolidation *state, const Themes *themes, ErText normalised)
 {
 	const char *end = normalised.ptr + normalised.len;
 	uint32		best = ER_NONE;
@@ -279,9 +314,16 @@ best_theme(const ErConsolidation *state, const uint32 *theme_rank, ErText normal
 	{
 		const char *next = NULL;
 		const char *to = from;
+		uint32		begin = begin_of(from, end);
 
 		if ((++word & 0xFFF) == 0)
 			CHECK_FOR_INTERRUPTS();
+		if ((themes->begins[begin / 8] & (1 << begin % 8)) == 0)
+		{
+			next = memchr(from, ' ', end - from);
+			from = next == NULL ? end : next + 1;
+			continue;
+		}
 		for (int words = 0; words < THEME_WORDS && to < end; words++)
 		{
 			ErText		phrase;
@@ -293,7 +335,7 @@ best_theme(const ErConsolidation *state, const uint32 *theme_rank, ErText normal
 			phrase.ptr = from;
 			phrase.len = to - from;
 			keyword = er_table_find(&state->keywords, sizeof(ErKeyword), phrase, er_hash(phrase.ptr, phrase.len));
-			if (keyword != ER_NONE && (best == ER_NONE || theme_rank[keyword] < theme_rank[best]))
+			if (keyword != ER_NONE && (best == ER_NONE || themes->rank[keyword] < themes->rank[best]))
 				best = keyword;
 			if (to < end)
 				to++;

@@ -13,6 +13,7 @@
 #define HOURS(n) ((n) * USECS_PER_HOUR)
 #define SENTENCES_OF_PROMPT 2
 
+static void write_all_modules(ErJsonWriter *writer, const ErConsolidation *state, const ErRanks *ranks);
 static bool calls_to_act(const char *text, uint32 len);
 static int	compare_module_names(const void *a, const void *b, void *arg);
 static int	compare_spellings(const void *a, const void *b, void *arg);
@@ -69,15 +70,46 @@ er_write_everything(const ErConsolidation *state)
 	er_write_string(&writer, freshness(state));
 	er_write_deprioritized(&writer, state, &ranks, &ranked);
 	er_json_decimal(&writer, basis, 0);
-	er_json_begin_array(&writer, state->modules.list.count);
-	for (uint32 i = 0; i < state->modules.list.count; i++)
-		er_write_text(&writer, er_item(&state->modules.list, ErModule, ranks.module_order[i])->name);
-	er_json_end(&writer);
+	write_all_modules(&writer, state, &ranks);
 	er_write_recommendations(&writer, state, &ranks, &ranked);
 	write_synthesis(&writer, state, &ranks, &ranked);
 	er_json_decimal(&writer, overall, 0);
 	er_json_end(&writer);
 	return er_json_finish(&writer);
+}
+
+void
+er_write_parts(const ErConsolidation *state, bool lists, bool synthesis, ErConsolidated *parts)
+{
+	ErJsonWriter writer;
+	ErRanks		ranks;
+	ErRanked	ranked;
+
+	er_ranks(state, &ranks);
+	er_rank_recommendations(state, &ranks, &ranked);
+	memset(parts, 0, sizeof(*parts));
+	confidence(state, &parts->confidence, &parts->confidence_basis);
+	if (lists)
+	{
+		er_json_start(&writer, expected_size(state));
+		er_write_insights(&writer, state, &ranks);
+		parts->insights = er_json_finish(&writer);
+		er_json_start(&writer, (Size) ranked.count * 512);
+		er_write_recommendations(&writer, state, &ranks, &ranked);
+		parts->recommendations = er_json_finish(&writer);
+		er_json_start(&writer, (Size) ranked.dropped * 512);
+		er_write_deprioritized(&writer, state, &ranks, &ranked);
+		parts->deprioritized = er_json_finish(&writer);
+	}
+	if (synthesis)
+	{
+		er_json_start(&writer, 2048);
+		write_synthesis(&writer, state, &ranks, &ranked);
+		parts->synthesis = er_json_finish(&writer);
+	}
+	er_json_start(&writer, 256);
+	write_all_modules(&writer, state, &ranks);
+	parts->modules = er_json_finish(&writer);
 }
 
 Jsonb *
@@ -104,6 +136,15 @@ er_write_only_recommendations(const ErConsolidation *state)
 	er_json_start(&writer, (Size) ranked.count * 512);
 	er_write_recommendations(&writer, state, &ranks, &ranked);
 	return er_json_finish(&writer);
+}
+
+static void
+write_all_modules(ErJsonWriter *writer, const ErConsolidation *state, const ErRanks *ranks)
+{
+	er_json_begin_array(writer, state->modules.list.count);
+	for (uint32 i = 0; i < state->modules.list.count; i++)
+		er_write_text(writer, er_item(&state->modules.list, ErModule, ranks->module_order[i])->name);
+	er_json_end(writer);
 }
 
 /* ---- taking ---- */

@@ -12,7 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
-#include "jsonb_write.h"
+#include "exec_reports.h"
 
 /* In jsonb's order of keys. */
 static const char *const document_keys[] = {
@@ -25,7 +25,6 @@ static const ErJsonShape document = {lengthof(document_keys), document_keys};
 static const ErJsonShape playbook_document = {lengthof(playbook_document_keys), playbook_document_keys};
 
 static void write_text(ErJsonWriter *writer, const text *value);
-static void write_jsonb(ErJsonWriter *writer, const Jsonb *value);
 
 PG_FUNCTION_INFO_V1(er_exec_report_document);
 PG_FUNCTION_INFO_V1(er_jsonb_array);
@@ -36,28 +35,43 @@ Datum
 er_exec_report_document(PG_FUNCTION_ARGS)
 {
 	ErJsonWriter writer;
-	Jsonb	   *output;
-	Jsonb	   *playbook = PG_ARGISNULL(7) ? NULL : PG_GETARG_JSONB_P(7);
+	ErExecReport report;
+	const text *executed_at;
 
 	for (int i = 0; i < 7; i++)
 	{
 		if (PG_ARGISNULL(i))
 			PG_RETURN_NULL();
 	}
-	output = PG_GETARG_JSONB_P(6);
-	er_json_start(&writer, VARSIZE(output) + (playbook == NULL ? 0 : VARSIZE(playbook)) + 512);
-	er_json_begin_object(&writer, playbook == NULL ? &document : &playbook_document);
-	write_text(&writer, PG_GETARG_TEXT_PP(0));
-	write_jsonb(&writer, output);
-	write_text(&writer, PG_GETARG_TEXT_PP(1));
-	write_text(&writer, PG_GETARG_TEXT_PP(5));
-	write_text(&writer, PG_GETARG_TEXT_PP(4));
-	er_json_decimal(&writer, Max(PG_GETARG_INT32(3), 0), 0);
-	if (playbook != NULL)
-		write_jsonb(&writer, playbook);
-	er_json_decimal(&writer, Max(PG_GETARG_INT32(2), 0), 0);
-	er_json_end(&writer);
+	executed_at = PG_GETARG_TEXT_PP(5);
+	report.id = PG_GETARG_TEXT_PP(0);
+	report.module_id = PG_GETARG_TEXT_PP(1);
+	report.configuration_id = PG_GETARG_INT32(2);
+	report.context_version = PG_GETARG_INT32(3);
+	report.context_hash = PG_GETARG_TEXT_PP(4);
+	report.executed_at = VARDATA_ANY(executed_at);
+	report.executed_at_len = VARSIZE_ANY_EXHDR(executed_at);
+	report.output = PG_GETARG_JSONB_P(6);
+	report.playbook = PG_ARGISNULL(7) ? NULL : PG_GETARG_JSONB_P(7);
+	er_json_start(&writer, VARSIZE(report.output) + (report.playbook == NULL ? 0 : VARSIZE(report.playbook)) + 512);
+	er_write_exec_report(&writer, &report);
 	PG_RETURN_JSONB_P(er_json_finish(&writer));
+}
+
+void
+er_write_exec_report(ErJsonWriter *writer, const ErExecReport *report)
+{
+	er_json_begin_object(writer, report->playbook == NULL ? &document : &playbook_document);
+	write_text(writer, report->id);
+	er_write_jsonb(writer, report->output);
+	write_text(writer, report->module_id);
+	er_json_text(writer, report->executed_at, report->executed_at_len);
+	write_text(writer, report->context_hash);
+	er_json_decimal(writer, Max(report->context_version, 0), 0);
+	if (report->playbook != NULL)
+		er_write_jsonb(writer, report->playbook);
+	er_json_decimal(writer, Max(report->configuration_id, 0), 0);
+	er_json_end(writer);
 }
 
 /* _jsonb_array(elements jsonb[]): one document that is their array */
@@ -78,7 +92,7 @@ er_jsonb_array(PG_FUNCTION_ARGS)
 		if (nulls[i])
 			er_json_null(&writer);
 		else
-			write_jsonb(&writer, DatumGetJsonbP(elements[i]));
+			er_write_jsonb(&writer, DatumGetJsonbP(elements[i]));
 	}
 	er_json_end(&writer);
 	PG_RETURN_JSONB_P(er_json_finish(&writer));
@@ -109,8 +123,8 @@ write_text(ErJsonWriter *writer, const text *value)
 }
 
 /* A scalar stands in an array of its own, which stays behind. */
-static void
-write_jsonb(ErJsonWriter *writer, const Jsonb *value)
+void
+er_write_jsonb(ErJsonWriter *writer, const Jsonb *value)
 {
 	const JsonbContainer *root = &value->root;
 

@@ -26,6 +26,8 @@ er_json_start(ErJsonWriter *writer, Size expected)
 	writer->buffer = MemoryContextAllocHuge(CurrentMemoryContext, writer->size);
 	writer->used = VARHDRSZ;
 	writer->depth = 0;
+	for (int i = 0; i < ER_JSON_MAX_DEPTH; i++)
+		writer->keys[i].shape = NULL;
 }
 
 Jsonb *
@@ -49,10 +51,20 @@ er_json_begin_array(ErJsonWriter *writer, uint32 count)
 void
 er_json_begin_object(ErJsonWriter *writer, const ErJsonShape *shape)
 {
+	ErJsonKeys *written = &writer->keys[writer->depth];
 	ErJsonLevel *level;
 
 	begin_container(writer, shape->nkeys | JB_FOBJECT, shape->nkeys * 2);
 	level = &writer->levels[writer->depth - 1];
+	if (written->shape == shape)
+	{
+		reserve(writer, written->size);
+		memcpy(writer->buffer + level->entries, writer->buffer + written->entries, shape->nkeys * sizeof(JEntry));
+		memcpy(writer->buffer + level->data, writer->buffer + written->data, written->size);
+		writer->used += written->size;
+		level->next = shape->nkeys;
+		return;
+	}
 	for (int i = 0; i < shape->nkeys; i++)
 	{
 		Size		begin = writer->used;
@@ -63,6 +75,10 @@ er_json_begin_object(ErJsonWriter *writer, const ErJsonShape *shape)
 		writer->used += len;
 		set_entry(writer, level, JENTRY_ISSTRING, begin);
 	}
+	written->shape = shape;
+	written->entries = level->entries;
+	written->data = level->data;
+	written->size = writer->used - level->data;
 }
 
 void
@@ -78,6 +94,12 @@ void
 er_json_null(ErJsonWriter *writer)
 {
 	add_child(writer, JENTRY_ISNULL, writer->used);
+}
+
+void
+er_json_bool(ErJsonWriter *writer, bool value)
+{
+	add_child(writer, value ? JENTRY_ISBOOL_TRUE : JENTRY_ISBOOL_FALSE, writer->used);
 }
 
 void

@@ -23,6 +23,21 @@ typedef struct ErJsonLevel
 	uint32		count;			/* children altogether; of an object, keys and values */
 } ErJsonLevel;
 
+typedef struct ErJsonShape
+{
+	int			nkeys;
+	const char *const *keys;	/* in jsonb's order */
+} ErJsonShape;
+
+/* Where the entries and bytes of a shape's keys were written last: the same ones serve the next object of that shape. */
+typedef struct ErJsonKeys
+{
+	const ErJsonShape *shape;
+	uint32		entries;
+	uint32		data;
+	uint32		size;			/* of the bytes */
+} ErJsonKeys;
+
 typedef struct ErJsonWriter
 {
 	char	   *buffer;
@@ -30,13 +45,8 @@ typedef struct ErJsonWriter
 	Size		size;
 	int			depth;
 	ErJsonLevel levels[ER_JSON_MAX_DEPTH];
+	ErJsonKeys	keys[ER_JSON_MAX_DEPTH];	/* of the last object at each depth */
 } ErJsonWriter;
-
-typedef struct ErJsonShape
-{
-	int			nkeys;
-	const char *const *keys;	/* in jsonb's order */
-} ErJsonShape;
 
 extern void er_json_start(ErJsonWriter *writer, Size expected);
 extern Jsonb *er_json_finish(ErJsonWriter *writer);
@@ -46,6 +56,7 @@ extern void er_json_begin_object(ErJsonWriter *writer, const ErJsonShape *shape)
 extern void er_json_end(ErJsonWriter *writer);
 
 extern void er_json_null(ErJsonWriter *writer);
+extern void er_json_bool(ErJsonWriter *writer, bool value);
 /* NULL text is null */
 extern void er_json_text(ErJsonWriter *writer, const char *text, uint32 len);
 /* value / 10^decimals with trailing zeros removed; decimals is 0 or 2 */

@@ -8,5 +8,6 @@
 #include "compat.h"
 
 extern ReturnSetInfo *er_return_rows(FunctionCallInfo fcinfo);
+extern ReturnSetInfo *er_return_slots(FunctionCallInfo fcinfo);
 
 #endif							/* ER_ROWS_H */
