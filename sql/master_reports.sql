@@ -33,23 +33,7 @@ when an exec report is deleted. confidence_basis: how many modules overall_confi
 modules dropped; features: which optional features were on (NULL for reports made elsewhere). input_digest: what went
 into it; follows: the report before it. No two reports with one input follow the same one.';
 
-DO $$
-DECLARE
-    name name;
-BEGIN
-    IF (SELECT 'lz4' = ANY (enumvals) FROM pg_settings AS s WHERE s.name = 'default_toast_compression') THEN
-        FOR name IN SELECT attname FROM pg_attribute
-                     WHERE attrelid = 'execreport.master_reports'::regclass AND atttypid = 'jsonb'::regtype LOOP
-            EXECUTE format('ALTER TABLE execreport.master_reports ALTER COLUMN %I SET COMPRESSION lz4', name);
-        END LOOP;
-    END IF;
-END
-$$;
-
-ALTER TABLE execreport.master_reports ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON execreport.master_reports
-    USING (tenant_id = (SELECT execreport.current_tenant()));
-SELECT pg_catalog.pg_extension_config_dump('execreport.master_reports', '');
+CALL execreport._hold('execreport.master_reports');
 
 CREATE FUNCTION execreport._data_freshness(oldest timestamptz, as_of timestamptz) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
