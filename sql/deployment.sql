@@ -109,6 +109,8 @@ COMMENT ON FUNCTION execreport._predeploy_performance(jsonb) IS
 CREATE FUNCTION execreport._predeploy_security(expected jsonb, OUT fault text, OUT details text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    -- U+2028, which ends a line in JavaScript; not every encoding has it
+    separator constant text := CASE getdatabaseencoding() WHEN 'UTF8' THEN convert_from('\xe280a8', getdatabaseencoding()) ELSE '' END;
     hostile text;
     document jsonb;
     configuration integer;
@@ -119,7 +121,7 @@ DECLARE
 BEGIN
     -- injection and escaping: whatever a text says, it comes back as it was, and nothing else happens
     FOREACH hostile IN ARRAY ARRAY[$q$'; DROP TABLE execreport.exec_reports; --$q$, $q$" OR 1=1 --$q$, '$' || '$; SELECT 1/0; $' || '$', E'\\''; x',
-                                   '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', E'a\u2028</title>\u0007"\\'] LOOP
+                                   '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', 'a' || separator || E'</title>\u0007"\\'] LOOP
         document := jsonb_build_object('hasData', true, 'insights', jsonb_build_array(jsonb_build_object('title', 'x' || hostile, 'category', hostile)));
         configuration := (execreport.save_configuration(NULL, jsonb_build_object('brand', jsonb_build_object('name', hostile)))).configuration_id;
         SELECT c.brand INTO back FROM execreport.configurations AS c

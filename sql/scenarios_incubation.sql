@@ -695,7 +695,7 @@ END;
 COMMENT ON FUNCTION execreport.scenario_document(uuid) IS
 'A scenario as the API gives it: {id, name, description, status, scenarioType, horizonMonths, fiscalYear, startDate, endDate,
 confidence, impactAnalysis, assumptions, sourceGenerationId, acceptedPrompt, acceptedPromptRedacted, acceptedPromptMetadata,
-createdBy, createdAt, updatedAt, approvedAt, approvedBy, capabilities: [{…, competencies: [{…, skills: […]}]}], roles: [{…,
+createdBy, createdAt, updatedAt, approvedAt, approvedBy, capabilities: [{..., competencies: [{..., skills: [...]}]}], roles: [{...,
 keyCompetencies: [ids]}], incubated}. incubated: what the scenario discovered and what waits for promote() or reject(), which
 take it as it is: [{type, id, name, description, discoveredAt, similarities}], as list_incubated() gives it. acceptedPrompt and
 acceptedPromptMetadata are null but for the creator and admins. NULL when there is no such scenario.

@@ -6,7 +6,8 @@
 set -euo pipefail
 
 PG_CONFIG=${PG_CONFIG:-pg_config}
-export PG_CONFIG LC_ALL=C.UTF-8
+# LANG too: PostgreSQL's Perl modules for tests unset LC_ALL
+export PG_CONFIG LC_ALL=C.UTF-8 LANG=C.UTF-8
 unset PGOPTIONS PGAPPNAME PGDATABASE PGHOST PGPORT PGUSER PGSERVICE PGPASSFILE PGDATA 2>/dev/null || true
 
 # as_server_user COMMAND...: as the user that the server runs as, in SERVER_CWD when it may not enter our folder

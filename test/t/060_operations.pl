@@ -52,6 +52,15 @@ like($out, qr/^FAILED\|Feature Flags\|high\|Flags enabled: reportsUiEnabled \(te
 ($code, $out) = run_script('deploy.sh', '{"reportsUiEnabled": null}');
 is($code, 0, 'unless that is expected');
 
+# databases in other encodings are as good
+foreach my $encoding (qw(SQL_ASCII LATIN1 EUC_JP))
+{
+	$node->safe_psql('postgres', "CREATE DATABASE other TEMPLATE template0 ENCODING $encoding LC_COLLATE 'C' LC_CTYPE 'C'");
+	is($node->safe_psql('other', 'CREATE EXTENSION execreport; SELECT string_agg(name || $$: $$ || details, $$, $$) FROM execreport.predeploy_check() WHERE NOT passed'),
+		'', "$encoding: all checks before a deployment pass");
+	$node->safe_psql('postgres', 'DROP DATABASE other');
+}
+
 # canary
 ($code, $out) = run_script('canary.sh', 5, 1, 1);
 is($code, 0, 'canary: no trouble') or diag($out);
