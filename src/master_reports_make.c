@@ -95,6 +95,9 @@ er_make_master_report(ErMaster *report)
 	values[MASTER_INPUT_DIGEST] = PointerGetDatum(report->digest);
 	values[MASTER_FOLLOWS] = PointerGetDatum(report->follows);
 	compress(RelationGetDescr(report->stored), values);
+	LockRelationOid(RelationGetRelid(report->stored), RowExclusiveLock);
+	if (report->stored->trigdesc != NULL)	/* made since the table was opened */
+		return false;
 	return insert_report(report, values, isnull);
 }
 
@@ -388,7 +391,6 @@ insert_report(ErMaster *report, Datum *values, bool *isnull)
 	bool		stored = false;
 	bool		lost = true;
 
-	LockRelationOid(RelationGetRelid(rel), RowExclusiveLock);
 	estate->es_output_cid = GetCurrentCommandId(true);
 	InitResultRelInfo(target, rel, 0, NULL, 0);
 	ExecOpenIndices(target, true);
