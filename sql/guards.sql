@@ -282,6 +282,21 @@ COMMENT ON FUNCTION execreport._measured(execreport._guards, integer, timestampt
 'What a window of the metrics means for a guard: in each tenant, and together (tenant_id 0). A guard of tenants breaches for all
 together only by tenants that have too few samples of their own, when at least escalate_tenants of them fail too much.';
 
+CREATE TABLE execreport.flag_latches (
+    tenant_id      integer NOT NULL DEFAULT execreport.current_tenant() CHECK (tenant_id >= 0),
+    flag           text COLLATE "C" NOT NULL,
+    guard          text NOT NULL,
+    reason         text NOT NULL,
+    rolled_back_at timestamptz NOT NULL,
+    cooldown       interval NOT NULL,
+    resumed_at     timestamptz,
+    PRIMARY KEY (tenant_id, flag)
+);
+COMMENT ON TABLE execreport.flag_latches IS
+'The last rollback of each flag, in a tenant or everywhere (tenant_id 0), by which guard (manual: a person), and when resume() ended
+it. Windows that began before either do not count for guards, and for the cooldown after resumed_at no rollout goes on.';
+CALL execreport._hold('execreport.flag_latches', condition => 'tenant_id IN (0, (SELECT execreport.current_tenant()))');
+
 -- guards with a margin: who has the flags beside who has not, in the same window
 
 CREATE FUNCTION execreport._flag_groups(flags text[], since timestamptz) RETURNS TABLE (tenant_id integer, has boolean)
@@ -294,8 +309,14 @@ BEGIN ATOMIC
           FROM unnest(_flag_groups.flags) AS f (flag)
     )
     SELECT t.tenant_id,
-           CASE WHEN s.known < s.flags OR EXISTS (SELECT FROM execreport.flag_overrides AS o
-                                                   WHERE o.tenant_id = t.tenant_id AND o.flag = ANY (_flag_groups.flags) AND o.changed_at > _flag_groups.since) THEN NULL
+           CASE WHEN s.known < s.flags
+                  OR EXISTS (SELECT FROM execreport.flag_overrides AS o
+                              WHERE o.tenant_id = t.tenant_id AND o.flag = ANY (_flag_groups.flags) AND o.changed_at > _flag_groups.since)
+                  OR EXISTS (SELECT FROM execreport.kill_switches AS k
+                              WHERE k.tenant_id = t.tenant_id AND k.flag = ANY (_flag_groups.flags) AND k.engaged_at > _flag_groups.since)
+                  OR EXISTS (SELECT FROM execreport.flag_latches AS l
+                              WHERE l.tenant_id = t.tenant_id AND l.flag = ANY (_flag_groups.flags)
+                                AND greatest(l.rolled_back_at, l.resumed_at) > _flag_groups.since) THEN NULL
                 WHEN s.on_flags = s.flags THEN true
                 WHEN s.on_flags = 0 THEN false END
       FROM execreport.tenants AS t,
@@ -305,7 +326,8 @@ BEGIN ATOMIC
                               FROM teams AS f) AS e) AS s;
 END;
 COMMENT ON FUNCTION execreport._flag_groups(text[], timestamptz) IS
-'Has a tenant all of the flags, or none? NULL when it is neither: some of them, some of its users (but for the team of its rollout), or by an override newer than that.';
+'Has a tenant all of the flags, or none? NULL when it is neither: some of them, some of its users (but for the team of its rollout), or by an override, a
+kill switch, a rollback or its end newer than that.';
 
 CREATE FUNCTION execreport._flags_changed(flags text[], since timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -409,21 +431,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION execreport._health_measured(execreport._guards) IS
 'What check_health() means for a guard.';
-
-CREATE TABLE execreport.flag_latches (
-    tenant_id      integer NOT NULL DEFAULT execreport.current_tenant() CHECK (tenant_id >= 0),
-    flag           text COLLATE "C" NOT NULL,
-    guard          text NOT NULL,
-    reason         text NOT NULL,
-    rolled_back_at timestamptz NOT NULL,
-    cooldown       interval NOT NULL,
-    resumed_at     timestamptz,
-    PRIMARY KEY (tenant_id, flag)
-);
-COMMENT ON TABLE execreport.flag_latches IS
-'The last rollback of each flag, in a tenant or everywhere (tenant_id 0), by which guard (manual: a person), and when resume() ended
-it. Windows that began before either do not count for guards, and for the cooldown after resumed_at no rollout goes on.';
-CALL execreport._hold('execreport.flag_latches', condition => 'tenant_id IN (0, (SELECT execreport.current_tenant()))');
 
 CREATE FUNCTION execreport._guard_window(window_length interval, now timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

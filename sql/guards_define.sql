@@ -41,6 +41,7 @@ BEGIN
                 result := result || jsonb_build_object(CASE member.key WHEN 'window' THEN 'window_length' ELSE member.key END,
                     CASE member.type WHEN 'number' THEN make_interval(secs => 60 * (member.value #>> '{}')::double precision)
                                      ELSE (member.value #>> '{}')::interval END);
+                PERFORM (result ->> CASE member.key WHEN 'window' THEN 'window_length' ELSE member.key END)::interval;   -- it is read so again
             EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow OR numeric_value_out_of_range THEN
                 RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
                     USING ERRCODE = '22023', DETAIL = 'It is a length of time such as "5 minutes", or a number of minutes.';
@@ -54,8 +55,9 @@ BEGIN
             RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
                 USING ERRCODE = '22023', DETAIL = 'It is 0, or a number from 1e-9 to 1e9.';
         ELSE
-            result := result || jsonb_build_object(member.key, CASE WHEN member.value = '"latency_quantile"' AND member.key = 'kind'
-                                                                    THEN '"performance"' ELSE member.value END);
+            result := result || jsonb_build_object(member.key, CASE WHEN member.value = '"latency_quantile"' AND member.key = 'kind' THEN '"performance"'
+                                                                    WHEN member.wanted = 'number' THEN to_jsonb(trim_scale((member.value #>> '{}')::numeric))
+                                                                    ELSE member.value END);
         END IF;
     END LOOP;
     RETURN result;

@@ -66,6 +66,7 @@ typedef struct ErMaster
 	text	   *context_hash;
 	ErMasterInput *inputs;		/* in the order of modules, bytewise */
 	int			ninputs;
+	Size		input_bytes;	/* of their documents, as jsonb */
 	const char *freshness;
 	text	   *digest;			/* of all that goes into it */
 	text	   *follows;		/* the id of the stored report before it, or '' */

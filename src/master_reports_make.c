@@ -95,6 +95,9 @@ er_make_master_report(ErMaster *report)
 	values[MASTER_INPUT_DIGEST] = PointerGetDatum(report->digest);
 	values[MASTER_FOLLOWS] = PointerGetDatum(report->follows);
 	compress(RelationGetDescr(report->stored), values);
+	LockRelationOid(RelationGetRelid(report->stored), RowExclusiveLock);
+	if (report->stored->trigdesc != NULL)	/* made since the table was opened */
+		return false;
 	return insert_report(report, values, isnull);
 }
 
@@ -126,6 +129,7 @@ refuse_too_large(ErMaster *report)
 			largest_size = size;
 		}
 	}
+	report->input_bytes = sum;
 	if (likely(sum <= JENTRY_OFFLENMASK))
 		return;
 	report->refused = true;
@@ -172,6 +176,8 @@ consolidate(const ErMaster *report, ErConsolidated *parts)
 									 RelationGetDescr(report->configurations), &scope_is_null);
 
 	er_attempt_begin(ER_ATTEMPT_CONSOLIDATION, report->tenant_id, "", 0);
+	er_json_start(&writer, report->input_bytes + (Size) 1024 * report->ninputs);
+	er_json_begin_array(&writer, report->ninputs);
 	state->as_of = report->moment;
 	if (!scope_is_null)
 		state->negative_scope = DatumGetJsonbP(scope);
@@ -205,11 +211,6 @@ consolidate(const ErMaster *report, ErConsolidated *parts)
 		{
 			er_attempt_end(false);
 			return NULL;
-		}
-		if (i == 0)
-		{
-			er_json_start(&writer, (VARSIZE(output) + (Size) 1024) * report->ninputs * 5 / 4);
-			er_json_begin_array(&writer, report->ninputs);
 		}
 		er_write_exec_report(&writer, &document);
 	}
@@ -390,7 +391,6 @@ insert_report(ErMaster *report, Datum *values, bool *isnull)
 	bool		stored = false;
 	bool		lost = true;
 
-	LockRelationOid(RelationGetRelid(rel), RowExclusiveLock);
 	estate->es_output_cid = GetCurrentCommandId(true);
 	InitResultRelInfo(target, rel, 0, NULL, 0);
 	ExecOpenIndices(target, true);

@@ -100,7 +100,7 @@ RESET ROLE;
 -- 7. definitions
 SELECT is((SELECT count(*) FROM execreport.guards WHERE guard IN ('error_rate', 'performance', 'health_check', 'manual')), 4::bigint, 'four guards are installed');
 SELECT results_eq($$ SELECT guard, kind, flags, threshold, recover_threshold, window_length, min_samples, confidence, consecutive, error_limit, cooldown, escalate_tenants, scope
-                       FROM execreport.define_guard('ui', '{"kind": "latency_quantile", "flags": ["reportsUiEnabled"], "threshold": 10, "window": 10, "minSamples": 50}') $$,
+                       FROM execreport.define_guard('ui', '{"kind": "latency_quantile", "flags": ["reportsUiEnabled"], "threshold": 10, "window": 10, "minSamples": 50.0}') $$,
     $$ VALUES ('ui' COLLATE "C", 'performance', '{reportsUiEnabled}'::text[], 10::double precision, 8::double precision, interval '10 minutes', 50, 0.95::double precision, 2, 4,
                interval '30 minutes', 3, 'tenant') $$, 'a guard of one''s own, with defaults');
 SELECT is((SELECT severity FROM execreport.define_guard('ui', '{"severity": "high"}')), 'high', 'only what is given changes');
@@ -121,6 +121,7 @@ SELECT is_empty($$ SELECT d.document, r.* FROM (VALUES
         ('{"kind": "error_rate", "action": "disable_exec_reports", "recoverThreshold": 0.2}', '22023', 'recover_threshold is 0.2'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "window": "90 seconds"}', '22023', 'window is 00:01:30'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "window": "soon"}', '22023', 'window is "soon"'),
+        ('{"kind": "error_rate", "action": "disable_exec_reports", "cooldown": 99999999999999999999}', '22023', 'cooldown is 99999999999999999999'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "minSamples": 0}', '22023', 'min_samples is 0'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "consecutive": 1.5}', '22023', 'consecutive is 1.5'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "confidence": 0.3}', '22023', 'confidence is 0.3'),

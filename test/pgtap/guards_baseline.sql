@@ -1,7 +1,7 @@
 -- Guards with a margin: who has a feature beside who has not. test/data/guard_oracle.py worked out the bounds, with 50 digits and by
 -- statsmodels.
 BEGIN;
-SELECT plan(44);
+SELECT plan(46);
 SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
 SELECT setseed(0.20261121);
 
@@ -87,6 +87,15 @@ SAVEPOINT overridden;
 UPDATE execreport.flag_overrides SET changed_at = '2041-04-01 10:02Z' WHERE tenant_id = 581 AND flag = 'newEngine';
 SELECT is((SELECT n FROM pg_temp.judged('2041-04-01 10:05:30Z')), 40::bigint, 'neither is a tenant that got it within the window');
 ROLLBACK TO overridden;
+SAVEPOINT killed;
+INSERT INTO execreport.kill_switches (tenant_id, flag, engaged_at) VALUES (581, 'newEngine', '2041-04-01 10:02Z');
+SELECT execreport._announce_change('execreport.flags');
+SELECT results_eq($$ SELECT n, beside -> 'samples' FROM pg_temp.judged('2041-04-01 10:05:30Z') $$, $$ VALUES (40::bigint, '2300'::jsonb) $$, 'nor one that a kill switch took it from');
+ROLLBACK TO killed;
+INSERT INTO execreport.flag_latches (tenant_id, flag, guard, reason, rolled_back_at, cooldown, resumed_at)
+VALUES (581, 'newEngine', 'manual', 'it failed', '2041-04-01 09:50Z', '30 minutes', '2041-04-01 10:02Z');
+SELECT results_eq($$ SELECT n, beside -> 'samples' FROM pg_temp.judged('2041-04-01 10:05:30Z') $$, $$ VALUES (40::bigint, '2300'::jsonb) $$, 'or that has it again since a rollback');
+ROLLBACK TO killed;
 SAVEPOINT widened;
 SELECT count(*) FROM execreport.enable_for_percentage(5, '{newEngine}', '2041-04-01 10:04Z');
 SELECT is((SELECT v FROM pg_temp.judged('2041-04-01 10:05:30Z')), 'discarded', 'a window in which the rollout moved does not count');

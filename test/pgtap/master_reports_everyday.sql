@@ -1,7 +1,7 @@
 -- generate_master_report() does the everyday case itself and hands the others to _generate_master_report(). Both must be one function:
 -- the same choice of exec reports, the same digest, the same row.
 BEGIN;
-SELECT plan(31);
+SELECT plan(32);
 SET LOCAL TimeZone = 'UTC';
 CREATE TEMP TABLE quiet AS SELECT execreport.create_tenant(143, 'Everyday');
 SET LOCAL execreport.tenant_id = 143;
@@ -100,5 +100,12 @@ SELECT 143, 'large-' || n, 3, 'm' || n, 1, 'x', '2026-03-01 10:00Z', large.outpu
   FROM (SELECT jsonb_build_object('extra', repeat('x', 55000000))) AS large (output), generate_series(1, 5) AS n;
 SELECT throws_matching($$ SELECT execreport.generate_master_report(3, as_of => '2026-03-02 12:00Z') $$, '^the exec reports of configuration 3 are too large for one master report$', 'exec reports of 275 MB are refused');
 SELECT is((SELECT count(*) FROM execreport.master_reports WHERE tenant_id = 143 AND configuration_id = 3), 0::bigint, 'with nothing stored');
+
+-- one large module before thousands of small ones
+INSERT INTO quiet SELECT NULL FROM execreport.save_configuration(4, '{}');
+INSERT INTO execreport.exec_reports (tenant_id, id, configuration_id, module_id, context_version, context_hash, executed_at, output)
+SELECT 143, 'uneven-' || n, 4, lpad(n::text, 5, '0'), 1, 'x', '2026-03-01 10:00Z', CASE n WHEN 1 THEN jsonb_build_object('extra', repeat('x', 60000000)) ELSE '{}' END
+  FROM generate_series(1, 10000) AS n;
+SELECT is((SELECT jsonb_array_length(modules_included) FROM execreport.generate_master_report(4, as_of => '2026-03-02 12:00Z')), 10000, 'memory is asked for by what the reports hold together');
 SELECT * FROM finish();
 ROLLBACK;
