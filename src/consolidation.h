@@ -496,10 +496,11 @@ extern ErText er_normalise(ErTextBuffer *buffer, ErText text, Size room_before);
 extern bool er_is_blank(const char *text, uint32 len);
 /* Full case folding of one character into at most three; how many. */
 extern int	er_fold_character(unsigned int c, unsigned int *to);
-/* One hasher serves many fingerprints, which is three times faster than one for each. */
-extern void *er_fingerprint_begin(void);
-extern void er_fingerprint(void *hasher, ErText key, uint8 *fingerprint);
-extern void er_fingerprint_end(void *hasher);
+/* One hasher serves many fingerprints. */
+typedef struct ErHasher ErHasher;
+extern ErHasher *er_fingerprint_begin(uint32 count);
+extern void er_fingerprint(ErHasher *hasher, ErText key, uint8 *fingerprint);
+extern void er_fingerprint_end(ErHasher *hasher);
 
 /* ---- consolidation_insights.c ---- */
 

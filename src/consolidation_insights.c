@@ -493,7 +493,7 @@ fingerprint_insights(const ErConsolidation *state)
 {
 	uint32		count = state->insights.list.count;
 	Fingerprint *fingerprints = palloc_extended(Max(count, 1) * sizeof(Fingerprint), MCXT_ALLOC_HUGE);
-	void	   *hasher = er_fingerprint_begin();
+	ErHasher   *hasher = er_fingerprint_begin(count);
 
 	for (uint32 i = 0; i < count; i++)
 	{

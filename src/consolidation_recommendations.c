@@ -33,7 +33,7 @@ static ErText theme_of(const ErConsolidation *state, const Themes *themes, const
 					   ErTextBuffer *buffer);
 static uint32 best_theme(const ErConsolidation *state, const Themes *themes, ErText normalised);
 static void write_conflicts(ErJsonWriter *writer, const ErConflictList *list);
-static void write_fingerprint(ErJsonWriter *writer, void *hasher, ErText key);
+static void write_fingerprint(ErJsonWriter *writer, ErHasher *hasher, ErText key);
 
 static const char *const recommendation_keys[] = {
 	"theme", "action", "effort", "impact", "sources", "position", "quadrant", "timeline", "conflicts", "moduleIds",
@@ -185,7 +185,7 @@ void
 er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErRanked *ranked)
 {
 	ErTextBuffer buffer = {CurrentMemoryContext};
-	void	   *hasher = er_fingerprint_begin();
+	ErHasher   *hasher = er_fingerprint_begin(ranked->count);
 	Themes	   *themes = palloc(sizeof(Themes));
 
 	begin_themes(state, ranks, themes);
@@ -219,7 +219,7 @@ er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErR
 void
 er_write_deprioritized(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErRanked *ranked)
 {
-	void	   *hasher = er_fingerprint_begin();
+	ErHasher   *hasher = er_fingerprint_begin(ranked->dropped);
 
 	er_json_begin_array(writer, ranked->dropped);
 	for (uint32 i = 0; i < ranked->dropped; i++)
@@ -363,7 +363,7 @@ write_conflicts(ErJsonWriter *writer, const ErConflictList *list)
 }
 
 static void
-write_fingerprint(ErJsonWriter *writer, void *hasher, ErText key)
+write_fingerprint(ErJsonWriter *writer, ErHasher *hasher, ErText key)
 {
 	uint8		fingerprint[ER_FINGERPRINT_BYTES];
 
