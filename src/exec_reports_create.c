@@ -21,7 +21,6 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -38,6 +37,7 @@
 #include "maintenance.h"
 #include "metrics.h"
 #include "session_cache.h"
+#include "statement.h"
 #include "tenancy.h"
 
 extern Datum er_uuid7(PG_FUNCTION_ARGS);
@@ -79,12 +79,12 @@ enum
 #define MODULE_ID				2
 #define MODULE_CONTRACT			5
 
-static const char *const full_sql =
-	"SELECT r.* FROM execreport._create_exec_report($1, $2, $3, $4, $5, $6, $7) AS r";
-static Oid full_types[] = {INT4OID, TEXTOID, JSONBOID, JSONBOID, INT4OID, TIMESTAMPTZOID, TEXTOID};
+static const Oid full_types[] = {INT4OID, TEXTOID, JSONBOID, JSONBOID, INT4OID, TIMESTAMPTZOID, TEXTOID};
+static ErStatement full = {
+	"SELECT r.* FROM execreport._create_exec_report($1, $2, $3, $4, $5, $6, $7) AS r", ARGS, full_types
+};
 
-/* What a session keeps. The plan looks after itself; the contracts may be others when the extension was created anew. */
-static SPIPlanPtr full_plan;
+/* What a session keeps. The contracts may be others when the extension was created anew. */
 static ErWatch contracts_watch = {"contracts"};
 static uint64 contracts_generation;
 static Contract output_contract = {"SELECT execreport._exec_report_output_contract()"};
@@ -370,21 +370,13 @@ create_in_full(NullableDatum *args)
 	Datum		result;
 
 	SPI_connect();
-	if (full_plan == NULL)
-	{
-		SPIPlanPtr	prepared = SPI_prepare(full_sql, ARGS, full_types);
-
-		if (prepared == NULL || SPI_keepplan(prepared) != 0)
-			elog(ERROR, "could not prepare \"%s\"", full_sql);
-		full_plan = prepared;
-	}
 	for (int i = 0; i < ARGS; i++)
 	{
 		values[i] = args[i].value;
 		nulls[i] = args[i].isnull ? 'n' : ' ';
 	}
-	if (SPI_execute_plan(full_plan, values, nulls, false, 1) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "could not run \"%s\"", full_sql);
+	if (SPI_execute_plan(er_statement_plan(&full), values, nulls, false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not run \"%s\"", full.sql);
 	result = PointerGetDatum(SPI_returntuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc));
 	SPI_finish();
 	return result;

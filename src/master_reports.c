@@ -24,7 +24,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -38,6 +37,7 @@
 #include "metrics.h"
 #include "rows.h"
 #include "session_cache.h"
+#include "statement.h"
 #include "tenancy.h"
 
 extern Datum er_canonical_hash(PG_FUNCTION_ARGS);
@@ -75,9 +75,8 @@ enum
 #define DIGESTS			16		/* remembered */
 #define DIGEST_LENGTH	64
 
-static const char *const full_sql = "SELECT m.* FROM execreport._generate_master_report($1, $2, $3) AS m";
-static Oid full_types[] = {INT4OID, INT4OID, TIMESTAMPTZOID};
-static SPIPlanPtr full_plan;
+static const Oid full_types[] = {INT4OID, INT4OID, TIMESTAMPTZOID};
+static ErStatement full = {"SELECT m.* FROM execreport._generate_master_report($1, $2, $3) AS m", ARGS, full_types};
 
 static ErWatch configurations_watch = {"configurations"};
 static ErWatch reports_watch = {"exec_reports"};
@@ -570,21 +569,13 @@ generate_in_full(FunctionCallInfo fcinfo, ReturnSetInfo *result)
 	char		nulls[ARGS];
 
 	SPI_connect();
-	if (full_plan == NULL)
-	{
-		SPIPlanPtr	prepared = SPI_prepare(full_sql, ARGS, full_types);
-
-		if (prepared == NULL || SPI_keepplan(prepared) != 0)
-			elog(ERROR, "could not prepare \"%s\"", full_sql);
-		full_plan = prepared;
-	}
 	for (int i = 0; i < ARGS; i++)
 	{
 		values[i] = fcinfo->args[i].value;
 		nulls[i] = fcinfo->args[i].isnull ? 'n' : ' ';
 	}
-	if (SPI_execute_plan(full_plan, values, nulls, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not run \"%s\"", full_sql);
+	if (SPI_execute_plan(er_statement_plan(&full), values, nulls, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not run \"%s\"", full.sql);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 	SPI_finish();

@@ -19,7 +19,6 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -30,14 +29,14 @@
 #include "consolidation.h"
 #include "exec_reports.h"
 #include "metrics.h"
+#include "statement.h"
 
 extern Datum er_uuid7(PG_FUNCTION_ARGS);
 
 #define INSTANT_BYTES 40
 
-static const char *const whole_sql = "SELECT execreport._whole_playbook_result($1)";
-static Oid whole_types[] = {JSONBOID};
-static SPIPlanPtr whole_plan;
+static const Oid whole_types[] = {JSONBOID};
+static ErStatement whole_result = {"SELECT execreport._whole_playbook_result($1)", 1, whole_types};
 
 static void refuse_too_large(ErMaster *report);
 static bool lock_configuration(const ErMaster *report);
@@ -240,16 +239,8 @@ whole_playbook(Jsonb *playbook)
 		return playbook;
 
 	SPI_connect();
-	if (whole_plan == NULL)
-	{
-		SPIPlanPtr	prepared = SPI_prepare(whole_sql, 1, whole_types);
-
-		if (prepared == NULL || SPI_keepplan(prepared) != 0)
-			elog(ERROR, "could not prepare \"%s\"", whole_sql);
-		whole_plan = prepared;
-	}
-	if (SPI_execute_plan(whole_plan, &argument, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "could not run \"%s\"", whole_sql);
+	if (SPI_execute_plan(er_statement_plan(&whole_result), &argument, NULL, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not run \"%s\"", whole_result.sql);
 	argument = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	result = (Jsonb *) DatumGetPointer(SPI_datumTransfer(argument, false, -1));
 	SPI_finish();
