@@ -28,7 +28,9 @@ SQL_PARTS = schema \
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
+# PostgreSQL 16 compiles every module like this: what SQL does not call is the library's own
+HIDDEN = -fvisibility=hidden -DPGDLLEXPORT='__attribute__((visibility("default")))'
+PG_CFLAGS = $(HIDDEN) -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WARNINGS)
 DATA_built = sql/$(EXTENSION)--$(EXT_VERSION).sql
 EXTRA_CLEAN = $(DATA_built) $(wildcard src/*.gcda src/*.gcno)
 
@@ -61,6 +63,9 @@ REGRESS = $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=test --outputdir=$(regress_dir) --load-extension=execreport
 regress_dir := $(shell echo $${TMPDIR:-/tmp})/execreport-installcheck
 include $(PGXS)
+
+# OpenSSL, where the server has it
+SHLIB_LINK += $(filter -lcrypto,$(LIBS))
 
 $(DATA_built): $(addprefix sql/,$(addsuffix .sql,$(SQL_PARTS))) Makefile
 	{ for part in $(SQL_PARTS); do cat sql/$$part.sql || exit 1; echo; done; } > $@.tmp && mv $@.tmp $@

@@ -9,8 +9,6 @@
  */
 #include "compat.h"
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -18,11 +16,13 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "sha256.h"
+
 #define PIECE_SIZE (64 * 1024)
 
-static void append_scalar(pg_cryptohash_ctx *digest, StringInfo buf, const JsonbValue *v);
-static void append_string(pg_cryptohash_ctx *digest, StringInfo buf, const char *data, int len);
-static void feed(pg_cryptohash_ctx *digest, StringInfo buf);
+static void append_scalar(StringInfo buf, const JsonbValue *v);
+static void append_string(StringInfo buf, const char *data, int len);
+static void feed(StringInfo buf);
 
 PG_FUNCTION_INFO_V1(er_canonical_hash);
 
@@ -30,7 +30,6 @@ Datum
 er_canonical_hash(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *document = PG_GETARG_JSONB_P(0);
-	pg_cryptohash_ctx *digest = pg_cryptohash_create(PG_SHA256);
 	uint8		sum[PG_SHA256_DIGEST_LENGTH];
 	char		hex[2 * PG_SHA256_DIGEST_LENGTH + 1];
 	StringInfoData buf;
@@ -40,9 +39,7 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 	bool		first = true;	/* the next member or element is its container's first */
 	bool		scalar = JB_ROOT_IS_SCALAR(document);	/* jsonb keeps a scalar in an array of its own */
 
-	if (digest == NULL || pg_cryptohash_init(digest) < 0)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("could not start a SHA-256 digest")));
-
+	er_sha256_begin();
 	initStringInfo(&buf);
 	it = JsonbIteratorInit(&document->root);
 	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
@@ -60,7 +57,7 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 			case WJB_KEY:
 				if (!first)
 					appendStringInfoString(&buf, ", ");
-				append_scalar(digest, &buf, &v);
+				append_scalar(&buf, &v);
 				appendStringInfoString(&buf, ": ");
 				first = true;	/* no comma before the value */
 				break;
@@ -68,7 +65,7 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 			case WJB_ELEM:
 				if (!first)
 					appendStringInfoString(&buf, ", ");
-				append_scalar(digest, &buf, &v);
+				append_scalar(&buf, &v);
 				first = false;
 				break;
 			case WJB_END_ARRAY:
@@ -81,13 +78,11 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 				break;
 		}
 		if (buf.len >= PIECE_SIZE)
-			feed(digest, &buf);
+			feed(&buf);
 	}
-	feed(digest, &buf);
+	feed(&buf);
 
-	if (pg_cryptohash_final(digest, sum, sizeof(sum)) < 0)
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not finish a SHA-256 digest")));
-	pg_cryptohash_free(digest);
+	er_sha256_end(sum);
 
 	hex_encode((char *) sum, sizeof(sum), hex);
 	hex[sizeof(hex) - 1] = '\0';
@@ -95,7 +90,7 @@ er_canonical_hash(PG_FUNCTION_ARGS)
 }
 
 static void
-append_scalar(pg_cryptohash_ctx *digest, StringInfo buf, const JsonbValue *v)
+append_scalar(StringInfo buf, const JsonbValue *v)
 {
 	switch (v->type)
 	{
@@ -114,7 +109,7 @@ append_scalar(pg_cryptohash_ctx *digest, StringInfo buf, const JsonbValue *v)
 				break;
 			}
 		case jbvString:
-			append_string(digest, buf, v->val.string.val, v->val.string.len);
+			append_string(buf, v->val.string.val, v->val.string.len);
 			break;
 		default:
 			elog(ERROR, "unexpected jsonb scalar type %d", (int) v->type);
@@ -126,7 +121,7 @@ append_scalar(pg_cryptohash_ctx *digest, StringInfo buf, const JsonbValue *v)
  * encoding has such bytes within a longer character.
  */
 static void
-append_string(pg_cryptohash_ctx *digest, StringInfo buf, const char *data, int len)
+append_string(StringInfo buf, const char *data, int len)
 {
 	StringInfoData escaped;
 
@@ -143,17 +138,16 @@ append_string(pg_cryptohash_ctx *digest, StringInfo buf, const char *data, int l
 		appendBinaryStringInfo(buf, escaped.data + 1, escaped.len - 2);
 		pfree(copy);
 		if (buf->len >= PIECE_SIZE)
-			feed(digest, buf);
+			feed(buf);
 	}
 	appendStringInfoChar(buf, '"');
 	pfree(escaped.data);
 }
 
 static void
-feed(pg_cryptohash_ctx *digest, StringInfo buf)
+feed(StringInfo buf)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (pg_cryptohash_update(digest, (uint8 *) buf->data, buf->len) < 0)
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not extend a SHA-256 digest")));
+	er_sha256_add(buf->data, buf->len);
 	resetStringInfo(buf);
 }

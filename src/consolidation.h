@@ -48,6 +48,7 @@ typedef struct ErArena
 	Size		chunk;
 } ErArena;
 
+extern void er_keep_freed_memory(void);
 extern void *er_arena_alloc(ErArena *arena, Size size);
 extern ErText er_arena_text(ErArena *arena, ErText text);
 
@@ -111,11 +112,17 @@ er_same_bytes(const char *a, const char *b, Size len)
 
 	if (len > 32)
 		return memcmp(a, b, len) == 0;
+	if (len < 4)
+		return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
 	if (len < 8)
 	{
-		while (len > 0 && *a == *b)
-			a++, b++, len--;
-		return len == 0;
+		uint32		parts[4];
+
+		memcpy(&parts[0], a, 4);
+		memcpy(&parts[1], b, 4);
+		memcpy(&parts[2], a + len - 4, 4);
+		memcpy(&parts[3], b + len - 4, 4);
+		return ((parts[0] ^ parts[1]) | (parts[2] ^ parts[3])) == 0;
 	}
 	DIFFERENCE(one, 0);
 	DIFFERENCE(two, len - 8);
@@ -125,6 +132,17 @@ er_same_bytes(const char *a, const char *b, Size len)
 	DIFFERENCE(four, len - 16);
 	return (one | two | three | four) == 0;
 #undef DIFFERENCE
+}
+
+/* Blank: nothing but ASCII space. */
+static inline bool
+er_is_blank(const char *text, uint32 len)
+{
+	uint32		i = 0;
+
+	while (i < len && (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r')))
+		i++;
+	return i == len;
 }
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -308,6 +326,15 @@ typedef struct ErWord
 	ErText		text;
 } ErWord;
 
+/* A word that is read in any case and kept as it stands here; a list of them ends with NULL */
+typedef struct ErKnownWord
+{
+	const char *word;
+	uint32		len;
+} ErKnownWord;
+
+#define ER_WORD(word) {(word), sizeof(word) - 1}
+
 typedef struct ErKeyword
 {
 	ErText		key;			/* normalised */
@@ -405,6 +432,8 @@ typedef struct ErPending
 	ErJson		lists[6];		/* keywords three times, evidence, two data points */
 
 	uint32		group;			/* given when it is a twin of the playbook's, else ER_NONE until taken */
+	uint32		said;			/* hash of type and title */
+	uint32		foreseen;		/* the group that it may belong to, or ER_NONE */
 } ErPending;
 
 /* The group that an insight of this type and title belonged to; checked against the group's title before use. */
@@ -493,21 +522,19 @@ extern void er_consolidate_report(ErConsolidation *state, ErText id, ErText modu
 
 /* Normalises into the buffer, which the next call overwrites. */
 extern ErText er_normalise(ErTextBuffer *buffer, ErText text, Size room_before);
-extern bool er_is_blank(const char *text, uint32 len);
 /* Full case folding of one character into at most three; how many. */
 extern int	er_fold_character(unsigned int c, unsigned int *to);
-/* One hasher serves many fingerprints. */
-typedef struct ErHasher ErHasher;
-extern ErHasher *er_fingerprint_begin(uint32 count);
-extern void er_fingerprint(ErHasher *hasher, ErText key, uint8 *fingerprint);
-extern void er_fingerprint_end(ErHasher *hasher);
+extern void er_fingerprint(ErText key, uint8 *fingerprint);
 
 /* ---- consolidation_insights.c ---- */
 
 extern ErConsolidation *er_consolidation_create(MemoryContext context, bool insights_only);
-extern const char *const er_type_words[];
+extern const ErKnownWord er_type_words[];
 /* The next insight of the report being read, to be filled. */
 extern ErPending *er_insight_next(ErConsolidation *state);
+/* Called for each number from 0 up, ER_FORESIGHT ahead of the insight that is taken. */
+#define ER_FORESIGHT 16
+extern void er_insight_foresee(ErConsolidation *state, uint32 coming);
 /* Merges it into its group, which it finds or makes. */
 extern void er_insight_take(ErConsolidation *state, ErPending *item);
 extern void er_insight_keyword(ErConsolidation *state, uint32 group, ErText keyword, uint32 hint);

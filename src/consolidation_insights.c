@@ -14,13 +14,17 @@
 #include "consolidation.h"
 
 #define FIRST_RECALLS 1024
-#define FORESEEN 4				/* groups between the levels of foresee */
+#define FORESEEN (ER_FORESIGHT / 4)	/* items between two levels of pointers that are foreseen */
 #define STRENGTH(severity, confidence) ((int32) (severity) * 16384 + (confidence) + 1)
 #define HUNDREDTHS(fixed8) ((int32) (((fixed8) + 500000) / 1000000))
 
+static inline const ErInsight *foreseen(const ErConsolidation *state, uint32 pending);
 static uint32 group_of(ErConsolidation *state, const ErPending *item);
-static uint32 recall(const ErConsolidation *state, const ErPending *item, uint64 hash);
-static void remember(ErConsolidation *state, uint64 hash, uint32 group);
+static uint32 recall(const ErConsolidation *state, const ErPending *item);
+static inline uint32 find_recall(const ErConsolidation *state, uint32 hash);
+static void remember(ErConsolidation *state, uint32 hash, uint32 group);
+static void grow_recalls(ErConsolidation *state);
+static inline void place_recall(ErConsolidation *state, uint32 hash, uint32 place);
 static void said_stronger(ErConsolidation *state, ErInsight *insight, int16 severity, int32 confidence);
 static uint32 word_number(ErConsolidation *state, ErText word);
 static uint32 keyword_number(ErConsolidation *state, ErText text);
@@ -51,7 +55,9 @@ static InsightOrder *order_insights(const ErConsolidation *state, Fingerprint *f
 static int	compare_insights(const void *a, const void *b, void *arg);
 static void write_keywords(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErIdSet *set);
 
-const char *const er_type_words[] = {"opportunity", "risk", "observation", "trend", "gap", NULL};
+const ErKnownWord er_type_words[] = {
+	ER_WORD("opportunity"), ER_WORD("risk"), ER_WORD("observation"), ER_WORD("trend"), ER_WORD("gap"), {NULL}
+};
 
 static const char *const insight_keys[] = {
 	"type", "title", "sources", "category", "evidence", "position", "severity", "moduleIds", "confidence",
@@ -65,6 +71,7 @@ er_consolidation_create(MemoryContext context, bool insights_only)
 	MemoryContext own = AllocSetContextCreate(context, "consolidation", ALLOCSET_DEFAULT_SIZES);
 	ErConsolidation *state = MemoryContextAllocZero(own, sizeof(ErConsolidation));
 
+	er_keep_freed_memory();
 	state->context = own;
 	state->temporary = AllocSetContextCreate(own, "consolidation of one report", ALLOCSET_DEFAULT_SIZES);
 	state->arena.context = own;
@@ -84,6 +91,70 @@ er_insight_next(ErConsolidation *state)
 	item = er_item(&state->pending, ErPending, state->pending.count++);
 	item->group = ER_NONE;
 	return item;
+}
+
+/*
+ * Groups lie anywhere in more memory than the processor's cache holds. Each insight that waits to be taken comes through
+ * here four times, FORESEEN insights apart, and asks for what the next level of pointers leads to, so that the waits
+ * overlap. The call for the insight `coming` serves those before it too.
+ */
+void
+er_insight_foresee(ErConsolidation *state, uint32 coming)
+{
+	uint32		count = state->pending.count;
+
+	if (coming < count)
+	{
+		ErPending  *item = er_item(&state->pending, ErPending, coming);
+
+		item->said = er_hash(item->title.ptr, item->title.len);
+		if (item->type.ptr != NULL)
+			item->said += item->type.len << 8 | (unsigned char) item->type.ptr[0];
+		if (state->recalls != NULL)
+			er_prefetch(&state->recalls[item->said & state->recall_mask & ~1]);
+	}
+	/* below 0 is above count */
+	if (coming - FORESEEN < count)
+	{
+		ErPending  *item = er_item(&state->pending, ErPending, coming - FORESEEN);
+		const char *insight;
+
+		item->foreseen = find_recall(state, item->said);
+		insight = (const char *) foreseen(state, coming - FORESEEN);
+		for (Size line = 0; insight != NULL && line < sizeof(ErInsight); line += 64)
+			er_prefetch(insight + line);
+	}
+	if (coming - 2 * FORESEEN < count)
+	{
+		const ErInsight *insight = foreseen(state, coming - 2 * FORESEEN);
+
+		if (insight != NULL)
+		{
+			er_prefetch(insight->title.ptr);
+			er_prefetch(insight->keywords.members);
+			er_prefetch(insight->evidence.slots);
+			er_prefetch(insight->evidence.values);
+			er_prefetch(insight->evidence.values + 3);
+			er_prefetch(insight->sources.sources + insight->sources.count / 2);
+			er_prefetch(insight->sources.sources + insight->sources.count);
+		}
+	}
+	if (coming - 3 * FORESEEN < count)
+	{
+		const ErInsight *insight = foreseen(state, coming - 3 * FORESEEN);
+
+		if (insight != NULL)
+			for (uint32 v = 0; v < Min(insight->evidence.count, 4); v++)
+				er_prefetch(insight->evidence.values[v].ptr);
+	}
+}
+
+static inline const ErInsight *
+foreseen(const ErConsolidation *state, uint32 pending)
+{
+	uint32		group = er_item(&state->pending, ErPending, pending)->foreseen;
+
+	return group == ER_NONE ? NULL : er_item(&state->insights.list, ErInsight, group);
 }
 
 void
@@ -129,8 +200,7 @@ group_of(ErConsolidation *state, const ErPending *item)
 	ErText		named = item->title.ptr != NULL ? item->title :
 		item->description.ptr != NULL ? item->description : item->id;
 	Size		prefix = (item->type.ptr == NULL ? 0 : item->type.len) + 1;
-	uint64		said = er_hash_mix(er_hash(item->type.ptr, prefix - 1), er_hash(named.ptr, named.len));
-	uint32		group = recall(state, item, said);
+	uint32		group = recall(state, item);
 	ErText		key;
 	uint64		hash;
 
@@ -159,7 +229,7 @@ group_of(ErConsolidation *state, const ErPending *item)
 		insight->confidence = ER_UNKNOWN_CONFIDENCE;
 	}
 	if (item->title.ptr != NULL)
-		remember(state, said, group);
+		remember(state, item->said, group);
 	return group;
 }
 
@@ -168,49 +238,71 @@ group_of(ErConsolidation *state, const ErPending *item)
  * and a group found again so costs a tenth of normalising the title. Each hash has two places side by side.
  */
 static uint32
-recall(const ErConsolidation *state, const ErPending *item, uint64 hash)
+recall(const ErConsolidation *state, const ErPending *item)
 {
-	const ErRecall *slot;
+	uint32		group = item->title.ptr == NULL ? ER_NONE : find_recall(state, item->said);
 	const ErInsight *insight;
 	ErText		type = {NULL, 0};
 
-	if (state->recalls == NULL || item->title.ptr == NULL)
+	if (group == ER_NONE)
 		return ER_NONE;
-	slot = &state->recalls[hash & state->recall_mask & ~1];
-	if (slot->hash != (uint32) (hash >> 32))
-		slot++;
-	if (slot->place == 0 || slot->hash != (uint32) (hash >> 32))
-		return ER_NONE;
-	insight = er_item(&state->insights.list, ErInsight, slot->place - 1);
+	insight = er_item(&state->insights.list, ErInsight, group);
 	if (insight->type != ER_NONE)
 		type = er_item(&state->words.list, ErWord, insight->type)->text;
 	if (insight->title.len != item->title.len || type.len != item->type.len || insight->title.ptr == NULL ||
 		!er_same_bytes(insight->title.ptr, item->title.ptr, item->title.len) ||
 		!er_same_bytes(type.ptr, item->type.ptr, type.len))
 		return ER_NONE;
-	return slot->place - 1;
+	return group;
+}
+
+/* The group that was kept with this hash, or ER_NONE. */
+static inline uint32
+find_recall(const ErConsolidation *state, uint32 hash)
+{
+	const ErRecall *slot;
+
+	if (state->recalls == NULL)
+		return ER_NONE;
+	slot = &state->recalls[hash & state->recall_mask & ~1];
+	if (slot->hash != hash)
+		slot++;
+	return slot->place == 0 || slot->hash != hash ? ER_NONE : slot->place - 1;
 }
 
 static void
-remember(ErConsolidation *state, uint64 hash, uint32 group)
+remember(ErConsolidation *state, uint32 hash, uint32 group)
 {
-	ErRecall   *slot;
+	if (state->recalls == NULL || state->insights.list.count > state->recall_mask / 2)
+		grow_recalls(state);
+	place_recall(state, hash, group + 1);
+}
 
-	if (state->recalls == NULL || state->insights.list.count > state->recall_mask)
-	{
-		uint32		size = state->recalls == NULL ? FIRST_RECALLS : (state->recall_mask + 1) * 4;
+static void
+grow_recalls(ErConsolidation *state)
+{
+	ErRecall   *known = state->recalls;
+	uint32		count = known == NULL ? 0 : state->recall_mask + 1;
+	uint32		size = known == NULL ? FIRST_RECALLS : count * 4;
 
-		if (size == 0)
-			return;
-		/* what was known is known again soon */
-		state->recalls = memset(er_arena_alloc(&state->arena, size * sizeof(ErRecall)), 0, size * sizeof(ErRecall));
-		state->recall_mask = size - 1;
-	}
-	slot = &state->recalls[hash & state->recall_mask & ~1];
-	if (slot->hash != (uint32) (hash >> 32))
+	if (size == 0)
+		return;
+	state->recalls = memset(er_arena_alloc(&state->arena, size * sizeof(ErRecall)), 0, size * sizeof(ErRecall));
+	state->recall_mask = size - 1;
+	for (uint32 i = 0; i < count; i++)
+		if (known[i].place != 0)
+			place_recall(state, known[i].hash, known[i].place);
+}
+
+static inline void
+place_recall(ErConsolidation *state, uint32 hash, uint32 place)
+{
+	ErRecall   *slot = &state->recalls[hash & state->recall_mask & ~1];
+
+	if (slot->hash != hash)
 		slot[1] = slot[0];
-	slot->hash = hash >> 32;
-	slot->place = group + 1;
+	slot->hash = hash;
+	slot->place = place;
 }
 
 /* The report says the same insight again, and more strongly: it is still one source, with one confidence. */
@@ -242,8 +334,8 @@ word_number(ErConsolidation *state, ErText word)
 {
 	if (word.ptr == NULL)
 		return ER_NONE;
-	for (int i = 0; er_type_words[i] != NULL; i++)
-		if (word.ptr == er_type_words[i])
+	for (int i = 0; er_type_words[i].word != NULL; i++)
+		if (word.ptr == er_type_words[i].word)
 		{
 			if (state->known_words[i] == 0)
 				state->known_words[i] = er_table_intern(&state->arena, &state->words, sizeof(ErWord), word, NULL) + 1;
@@ -284,7 +376,7 @@ er_insight_keyword(ErConsolidation *state, uint32 group, ErText text, uint32 hin
 }
 
 /* Each spelling is normalised once. */
-static uint32
+static pg_noinline uint32
 keyword_number(ErConsolidation *state, ErText text)
 {
 	uint64		hash = er_hash(text.ptr, text.len);
@@ -493,14 +585,12 @@ fingerprint_insights(const ErConsolidation *state)
 {
 	uint32		count = state->insights.list.count;
 	Fingerprint *fingerprints = palloc_extended(Max(count, 1) * sizeof(Fingerprint), MCXT_ALLOC_HUGE);
-	ErHasher   *hasher = er_fingerprint_begin(count);
 
 	for (uint32 i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		er_fingerprint(hasher, er_item(&state->insights.list, ErInsight, i)->key, fingerprints[i]);
+		er_fingerprint(er_item(&state->insights.list, ErInsight, i)->key, fingerprints[i]);
 	}
-	er_fingerprint_end(hasher);
 	return fingerprints;
 }
 

@@ -109,7 +109,7 @@ static int64 highest_confidence(ErConsolidation *state, Place *place, const ErJs
 static int64 read_insight(ErConsolidation *state, Place *place, const ErJson *element, bool playbook);
 static void take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *twins);
 static void take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *arena, ErTable *twins);
-static inline void add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value);
+static inline void add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value, uint32 hint);
 static void read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, Recommendations *report,
 								 bool playbook);
 static void read_deprioritized(Place *place, const ErJson *list, Recommendations *report);
@@ -121,9 +121,9 @@ static ErText text_of_two(const Place *place, const ErJson *values, int first, i
 static ErText id_field(const Place *place, const ErJson *values, int field);
 static int64 confidence_field(const Place *place, const ErJson *values, int field);
 static bool list_field(const Place *place, const ErJson *values, int field);
-static ErText word_field(ErText text, const char *const *words);
+static ErText word_field(ErText text, const ErKnownWord *words);
 static int	severity_of(ErText text);
-static bool same_word(ErText text, const char *word);
+static inline bool same_word(ErText text, const ErKnownWord *known);
 static inline ErText trim(ErText text);
 pg_noreturn static void wrong_field(const Place *place, int field, const ErJson *value, const char *expected);
 pg_noreturn static void wrong_element(const Place *place, int field, uint32 number, const ErJson *value,
@@ -136,8 +136,9 @@ er_read_report(ErConsolidation *state, const ErReportInput *input)
 	MemoryContext caller = MemoryContextSwitchTo(state->temporary);
 	Place		place = {input->path, "output", NULL, 0, document_keys};
 	Place		playbook_place = {input->path, "playbookResult", NULL, 0, document_keys};
-	ErJson		output[DOC_FIELDS + 1];
-	ErJson		playbook[DOC_FIELDS + 1];
+	ErJson		none[DOC_FIELDS + 1];
+	const ErJson *output = none;
+	const ErJson *playbook = none;
 	ErText		module_id = input->module;
 	ErModule   *module;
 	bool		added;
@@ -145,18 +146,18 @@ er_read_report(ErConsolidation *state, const ErReportInput *input)
 	int32		mean;
 
 	for (int i = 0; i <= DOC_FIELDS; i++)
-		output[i].type = playbook[i].type = ER_JSON_ABSENT;
+		none[i].type = ER_JSON_ABSENT;
 	if (!er_json_is_missing(&input->output))
 	{
 		if (!er_json_is_object(&input->output))
 			er_wrong(psprintf("%soutput", input->path), &input->output, "an object");
-		er_json_fields(&input->output, document_keys, DOC_FIELDS, &state->layouts[0], output);
+		output = er_json_fields(&input->output, document_keys, DOC_FIELDS, &state->layouts[0]);
 	}
 	if (!er_json_is_missing(&input->playbook))
 	{
 		if (!er_json_is_object(&input->playbook))
 			er_wrong(psprintf("%splaybookResult", input->path), &input->playbook, "an object");
-		er_json_fields(&input->playbook, document_keys, DOC_FIELDS, &state->layouts[1], playbook);
+		playbook = er_json_fields(&input->playbook, document_keys, DOC_FIELDS, &state->layouts[1]);
 	}
 	if (module_id.ptr == NULL)
 		module_id = text_of_two(&place, output, DOC_MODULE, DOC_MODULE_);
@@ -229,7 +230,7 @@ er_read_reports(ErConsolidation *state, const Jsonb *reports)
 	er_json_walk(&walk, &root);
 	for (uint32 i = 0; i < count; i++)
 	{
-		ErJson		values[REPORT_FIELDS + 1];
+		const ErJson *values;
 		char		path[64];
 		Place		place = {path, NULL, NULL, 0, report_keys};
 		ErReportInput input;
@@ -244,7 +245,7 @@ er_read_reports(ErConsolidation *state, const Jsonb *reports)
 			path[strlen(path) - 1] = '\0';
 			er_wrong(path, &report, "an object {id, moduleId, executedAt, output, playbookResult}");
 		}
-		er_json_fields(&report, report_keys, REPORT_FIELDS, &layout, values);
+		values = er_json_fields(&report, report_keys, REPORT_FIELDS, &layout);
 		input.path = path;
 		input.id = text_field(&place, values, REPORT_ID);
 		input.module = text_of_two(&place, values, REPORT_MODULE, REPORT_MODULE_);
@@ -329,14 +330,14 @@ highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uin
 		er_json_walk(&walk, list);
 	for (uint32 i = 0; i < count; i++)
 	{
-		ErJson		values[IN_FIELDS + 1];
+		const ErJson *values;
 
 		CHECK_FOR_INTERRUPTS();
 		place->number = i;
 		er_json_next(&walk, &element);
 		if (!er_json_is_object(&element))
 			er_wrong(place_path(place, 0), &element, "an object");
-		er_json_fields(&element, insight_keys, IN_FIELDS, &state->layouts[2], values);
+		values = er_json_fields(&element, insight_keys, IN_FIELDS, &state->layouts[2]);
 		highest = Max(highest, confidence_field(place, values, IN_CONFIDENCE));
 	}
 	return highest;
@@ -345,10 +346,13 @@ highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uin
 static void
 take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *twins)
 {
+	for (uint32 i = 0; i < ER_FORESIGHT; i++)
+		er_insight_foresee(state, i);
 	for (uint32 i = 0; i < state->pending.count; i++)
 	{
 		ErPending  *item = er_item(&state->pending, ErPending, i);
 
+		er_insight_foresee(state, i + ER_FORESIGHT);
 		take_insight(state, places[item->playbook ? 0 : 1], item, arena, twins);
 	}
 	state->pending.count = 0;
@@ -358,12 +362,12 @@ take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *t
 static int64
 read_insight(ErConsolidation *state, Place *place, const ErJson *element, bool playbook)
 {
-	ErJson		values[IN_FIELDS + 1];
+	const ErJson *values;
 	ErPending  *item;
 
 	if (!er_json_is_object(element))
 		er_wrong(place_path(place, 0), element, "an object");
-	er_json_fields(element, insight_keys, IN_FIELDS, &state->layouts[2], values);
+	values = er_json_fields(element, insight_keys, IN_FIELDS, &state->layouts[2]);
 
 	item = er_insight_next(state);
 	item->number = place->number;
@@ -380,8 +384,7 @@ read_insight(ErConsolidation *state, Place *place, const ErJson *element, bool p
 	item->severity = severity_of(text_of_two(place, values, IN_SEVERITY, IN_PRIORITY));
 	item->confidence = confidence_field(place, values, IN_CONFIDENCE);
 	for (int field = IN_RELATED; field <= IN_EVIDENCE; field++)
-		if (!list_field(place, values, field))
-			values[field].type = ER_JSON_ABSENT;
+		list_field(place, values, field);
 	memcpy(item->lists, &values[IN_RELATED], sizeof(item->lists));
 	return item->confidence;
 }
@@ -415,7 +418,7 @@ take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *are
 		ErJson		keyword;
 		uint32		count;
 
-		if (item->lists[l].type == ER_JSON_ABSENT)
+		if (er_json_is_missing(&item->lists[l]))
 			continue;
 		count = er_json_count(&item->lists[l]);
 		er_json_walk(&walk, &item->lists[l]);
@@ -439,7 +442,7 @@ take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *are
 	}
 
 	evidence = &er_item(&state->insights.list, ErInsight, item->group)->evidence;
-	if (item->lists[IN_EVIDENCE - IN_RELATED].type != ER_JSON_ABSENT)
+	if (!er_json_is_missing(&item->lists[IN_EVIDENCE - IN_RELATED]))
 	{
 		ErJsonWalk	walk;
 		ErJson		piece;
@@ -451,18 +454,25 @@ take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *are
 			if ((k & 0xFFF) == 0xFFF)
 				CHECK_FOR_INTERRUPTS();
 			er_json_next(&walk, &piece);
-			add_evidence(state, evidence, &piece);
+			add_evidence(state, evidence, &piece, k);
 		}
 	}
 	for (int l = IN_DATA_POINT - IN_RELATED; l <= IN_DATA_POINT_ - IN_RELATED; l++)
-		if (item->lists[l].type != ER_JSON_ABSENT)
-			add_evidence(state, evidence, &item->lists[l]);
+		if (!er_json_is_missing(&item->lists[l]))
+			add_evidence(state, evidence, &item->lists[l], 0);
 }
 
-/* Anything but null and blank text. */
+/* Anything but null and blank text. The hint says which of the evidence it may be. */
 static inline void
-add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value)
+add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value, uint32 hint)
 {
+	if (hint < evidence->count)
+	{
+		const ErValue *known = &evidence->values[hint];
+
+		if (known->type == value->type && known->len == value->len && er_same_bytes(known->ptr, value->ptr, value->len))
+			return;
+	}
 	if (value->type == JENTRY_ISNULL || (value->type == JENTRY_ISSTRING && er_is_blank(value->ptr, value->len)))
 		return;
 	er_valueset_add(&state->arena, evidence, value->type, value->ptr, value->len);
@@ -471,7 +481,7 @@ add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value)
 static void
 read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, Recommendations *report, bool playbook)
 {
-	static const char *const levels[] = {"high", "medium", "low", NULL};
+	static const ErKnownWord levels[] = {ER_WORD("high"), ER_WORD("medium"), ER_WORD("low"), {NULL}};
 	ErJson		element;
 	ErJsonWalk	walk;
 	uint32		count;
@@ -488,7 +498,7 @@ read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, R
 	er_json_walk(&walk, list);
 	for (uint32 i = 0; i < count; i++)
 	{
-		ErJson		values[RE_FIELDS + 1];
+		const ErJson *values;
 		ErSaying	saying;
 		ErText		id;
 		ErText		priority;
@@ -502,7 +512,7 @@ read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, R
 		er_json_next(&walk, &element);
 		if (!er_json_is_object(&element))
 			er_wrong(place_path(place, 0), &element, "an object");
-		er_json_fields(&element, recommendation_keys, RE_FIELDS, &state->layouts[3], values);
+		values = er_json_fields(&element, recommendation_keys, RE_FIELDS, &state->layouts[3]);
 
 		id = id_field(place, values, RE_ID);
 		saying.action = text_of_two(place, values, RE_ACTION, RE_TITLE);
@@ -510,18 +520,18 @@ read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, R
 		saying.timeline = text_field(place, values, RE_TIMELINE);
 		saying.theme = text_of_two(place, values, RE_THEME, RE_CATEGORY);
 		saying.effort = word_field(text_field(place, values, RE_EFFORT), levels);
-		saying.effort_rank = saying.effort.ptr == levels[2] ? 1 : saying.effort.ptr == levels[1] ? 2 :
-			saying.effort.ptr == levels[0] ? 3 : 4;
+		saying.effort_rank = saying.effort.ptr == levels[2].word ? 1 : saying.effort.ptr == levels[1].word ? 2 :
+			saying.effort.ptr == levels[0].word ? 3 : 4;
 		priority = word_field(text_field(place, values, RE_PRIORITY), levels);
 		saying.impact = word_field(text_field(place, values, RE_IMPACT), levels);
 		if (saying.impact.ptr == NULL)
 			saying.impact = word_field(text_of_two(place, values, RE_ESTIMATED, RE_ESTIMATED_), levels);
 		saying.impact_rank = 0;
-		for (int level = 0; levels[level] != NULL; level++)
-			if (saying.impact.ptr == levels[level])
+		for (int level = 0; levels[level].word != NULL; level++)
+			if (saying.impact.ptr == levels[level].word)
 				saying.impact_rank = 3 - level;
-		for (int level = 0; levels[level] != NULL; level++)
-			if (saying.impact_rank == 0 && priority.ptr == levels[level])
+		for (int level = 0; levels[level].word != NULL; level++)
+			if (saying.impact_rank == 0 && priority.ptr == levels[level].word)
 			{
 				saying.impact_rank = 3 - level;
 				if (saying.impact.ptr == NULL)
@@ -671,7 +681,7 @@ text_field(const Place *place, const ErJson *values, int field)
 
 	if (likely(value->type == JENTRY_ISSTRING))
 	{
-		if (value->len > 0 && ((unsigned char) value->ptr[0] > ' ' || !er_is_blank(value->ptr, value->len)))
+		if (!er_is_blank(value->ptr, value->len))
 		{
 			text.ptr = value->ptr;
 			text.len = value->len;
@@ -734,16 +744,15 @@ list_field(const Place *place, const ErJson *values, int field)
 
 /* One of the words in any case, as it stands in the list; other text as it is. */
 static ErText
-word_field(ErText text, const char *const *words)
+word_field(ErText text, const ErKnownWord *words)
 {
 	text = trim(text);
-	if (text.ptr != NULL)
-		for (; *words != NULL; words++)
-			if ((text.ptr[0] | 0x20) == **words && same_word(text, *words))
-			{
-				text.ptr = *words;
-				break;
-			}
+	for (; text.ptr != NULL && words->word != NULL; words++)
+		if (same_word(text, words))
+		{
+			text.ptr = words->word;
+			break;
+		}
 	return text;
 }
 
@@ -751,29 +760,28 @@ word_field(ErText text, const char *const *words)
 static int
 severity_of(ErText text)
 {
-	static const char *const words[] = {"low", "medium", "high", "critical"};
-	static const unsigned char first[] = "lmhc";
+	static const ErKnownWord words[] = {ER_WORD("low"), ER_WORD("medium"), ER_WORD("high"), ER_WORD("critical")};
 
 	text = trim(text);
 	for (int i = 0; i < lengthof(words) && text.ptr != NULL; i++)
-		if ((text.ptr[0] | 0x20) == first[i] && same_word(text, words[i]))
+		if (same_word(text, &words[i]))
 			return i + 1;
 	return 0;
 }
 
 /* The text, but for case, is this word. Mostly it is in lower case already. */
-static bool
-same_word(ErText text, const char *word)
+static inline bool
+same_word(ErText text, const ErKnownWord *known)
 {
-	if (text.len != strlen(word))
+	if (text.len != known->len || (text.ptr[0] | 0x20) != known->word[0])
 		return false;
-	if (er_same_bytes(text.ptr, word, text.len))
+	if (likely(er_same_bytes(text.ptr, known->word, text.len)))
 		return true;
 	for (uint32 i = 0; i < text.len; i++)
 	{
 		unsigned char c = text.ptr[i];
 
-		if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (unsigned char) word[i])
+		if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (unsigned char) known->word[i])
 			return false;
 	}
 	return true;

@@ -33,7 +33,7 @@ static ErText theme_of(const ErConsolidation *state, const Themes *themes, const
 					   ErTextBuffer *buffer);
 static uint32 best_theme(const ErConsolidation *state, const Themes *themes, ErText normalised);
 static void write_conflicts(ErJsonWriter *writer, const ErConflictList *list);
-static void write_fingerprint(ErJsonWriter *writer, ErHasher *hasher, ErText key);
+static void write_fingerprint(ErJsonWriter *writer, ErText key);
 
 static const char *const recommendation_keys[] = {
 	"theme", "action", "effort", "impact", "sources", "position", "quadrant", "timeline", "conflicts", "moduleIds",
@@ -185,7 +185,6 @@ void
 er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErRanked *ranked)
 {
 	ErTextBuffer buffer = {CurrentMemoryContext};
-	ErHasher   *hasher = er_fingerprint_begin(ranked->count);
 	Themes	   *themes = palloc(sizeof(Themes));
 
 	begin_themes(state, ranks, themes);
@@ -207,20 +206,17 @@ er_write_recommendations(ErJsonWriter *writer, const ErConsolidation *state, ErR
 		write_conflicts(writer, &ranked->conflicts[ranked->order[i]]);
 		er_write_modules(writer, state, ranks, &group->modules);
 		er_write_text(writer, group->saying.rationale);
-		write_fingerprint(writer, hasher, group->key);
+		write_fingerprint(writer, group->key);
 		er_json_decimal(writer, group->occurrences, 0);
 		er_write_values(writer, &group->dependencies);
 		er_json_end(writer);
 	}
 	er_json_end(writer);
-	er_fingerprint_end(hasher);
 }
 
 void
 er_write_deprioritized(ErJsonWriter *writer, const ErConsolidation *state, ErRanks *ranks, const ErRanked *ranked)
 {
-	ErHasher   *hasher = er_fingerprint_begin(ranked->dropped);
-
 	er_json_begin_array(writer, ranked->dropped);
 	for (uint32 i = 0; i < ranked->dropped; i++)
 	{
@@ -237,12 +233,11 @@ er_write_deprioritized(ErJsonWriter *writer, const ErConsolidation *state, ErRan
 		write_conflicts(writer, &ranked->dropped_conflicts[ranked->dropped_order[i]]);
 		er_write_modules(writer, state, ranks, &group->modules);
 		er_write_text(writer, group->saying.rationale);
-		write_fingerprint(writer, hasher, group->key);
+		write_fingerprint(writer, group->key);
 		er_json_decimal(writer, group->occurrences, 0);
 		er_json_end(writer);
 	}
 	er_json_end(writer);
-	er_fingerprint_end(hasher);
 }
 
 /* Unknown impact or effort has no quadrant. */
@@ -363,10 +358,10 @@ write_conflicts(ErJsonWriter *writer, const ErConflictList *list)
 }
 
 static void
-write_fingerprint(ErJsonWriter *writer, ErHasher *hasher, ErText key)
+write_fingerprint(ErJsonWriter *writer, ErText key)
 {
 	uint8		fingerprint[ER_FINGERPRINT_BYTES];
 
-	er_fingerprint(hasher, key, fingerprint);
+	er_fingerprint(key, fingerprint);
 	er_write_fingerprint(writer, fingerprint);
 }

@@ -142,14 +142,14 @@ static void
 read_scope(Scope *scope, const Jsonb *document)
 {
 	ErJson		root = er_json_root(document);
-	ErJson		values[SCOPE_FIELDS + 1];
+	ErJson	   *values;
 	ErJsonLayout layout = {0};
 
 	if (root.type == JENTRY_ISNULL)
 		return;
 	if (!er_json_is_object(&root))
 		er_wrong("negative_scope", &root, "an object");
-	er_json_fields(&root, scope_keys, SCOPE_FIELDS, &layout, values);
+	values = er_json_fields(&root, scope_keys, SCOPE_FIELDS, &layout);
 	for (int field = 1; field <= SCOPE_FIELDS; field++)
 	{
 		const char *name = scope_keys[field - 1].name;
@@ -191,14 +191,14 @@ read_scope(Scope *scope, const Jsonb *document)
 static void
 read_rule(Scope *scope, const ErJson *rule, int kind, const char *path)
 {
-	ErJson		values[RULE_FIELDS + 1];
+	ErJson	   *values;
 	ErJsonLayout layout = {0};
 	ErText		text[RULE_FIELDS + 1];
 	float		share = 0;
 
 	if (!er_json_is_object(rule))
 		er_wrong(path, rule, "an object {value, match_type, semantic_sensitivity, expires_at}");
-	er_json_fields(rule, rule_keys, RULE_FIELDS, &layout, values);
+	values = er_json_fields(rule, rule_keys, RULE_FIELDS, &layout);
 	for (int field = 1; field <= RULE_FIELDS; field++)
 	{
 		text[field].ptr = NULL;

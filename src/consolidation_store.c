@@ -14,6 +14,7 @@
 #include "consolidation.h"
 
 #define FIRST_CHUNK 8192
+#define KEPT_FREE (4 * 1024 * 1024)
 #define LARGEST_CHUNK (1024 * 1024)
 #define LINEAR_MEMBERS 16
 
@@ -24,6 +25,21 @@ static void index_grow(ErArena *arena, ErTable *table);
 static void idset_hash(ErArena *arena, ErIdSet *set);
 static void valueset_hash(ErArena *arena, ErValueSet *set);
 static inline bool same_value(const ErValue *value, uint64 hash, uint32 type, const char *bytes, uint32 len);
+
+/*
+ * The C library gives what is freed at the end of its heap back to the kernel, and takes it again, page by page, for the
+ * next report. With glibc, freeing one block of this size raises that limit for the rest of the session to twice its size
+ * (mallopt(3), M_TRIM_THRESHOLD); elsewhere it does no harm.
+ */
+void
+er_keep_freed_memory(void)
+{
+	static bool done = false;
+
+	if (!done)
+		pfree(palloc(KEPT_FREE));
+	done = true;
+}
 
 void *
 er_arena_alloc(ErArena *arena, Size size)

@@ -15,8 +15,6 @@
  */
 #include "compat.h"
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "common/unicode_norm.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -26,27 +24,10 @@
 
 #include "consolidation.h"
 #include "consolidation_unicode.h"
+#include "sha256.h"
 
 #define PIECE 128
 #define ASCII_PIECE (256 * 1024)
-#define REMEMBERED 1024
-#define REMEMBERED_BYTES 104
-
-/* A key and its fingerprint; len 0: none */
-typedef struct Remembered
-{
-	uint32		len;
-	uint8		fingerprint[ER_FINGERPRINT_BYTES];
-	char		key[REMEMBERED_BYTES];
-} Remembered;
-
-struct ErHasher
-{
-	pg_cryptohash_ctx *context; /* NULL until the first key that must be hashed */
-	Remembered *remembered;		/* NULL: too many to remember */
-};
-
-static Remembered *remembered = NULL;
 
 /* What becomes of an ASCII byte: itself, its lower case, or a space. */
 static const unsigned char ascii_map[128] = {
@@ -106,73 +87,16 @@ er_normalise(ErTextBuffer *buffer, ErText text, Size room_before)
 	return result;
 }
 
-/* Blank: nothing but ASCII space. */
-bool
-er_is_blank(const char *text, uint32 len)
-{
-	for (uint32 i = 0; i < len; i++)
-		if (text[i] != ' ' && (text[i] < '\t' || text[i] > '\r'))
-			return false;
-	return true;
-}
-
-/*
- * For about count fingerprints. A few of them are looked up among those that the session made before: reports made again have
- * mostly the same items, and to look a key up costs a tenth of hashing it. Many would only push one another out.
- */
-ErHasher *
-er_fingerprint_begin(uint32 count)
-{
-	ErHasher   *hasher = palloc0(sizeof(ErHasher));
-
-	if (count <= REMEMBERED / 2)
-	{
-		if (remembered == NULL)
-			remembered = MemoryContextAllocZero(TopMemoryContext, REMEMBERED * sizeof(Remembered));
-		hasher->remembered = remembered;
-	}
-	return hasher;
-}
-
 /* The first bytes of SHA-256 over the key. */
 void
-er_fingerprint(ErHasher *hasher, ErText key, uint8 *fingerprint)
+er_fingerprint(ErText key, uint8 *fingerprint)
 {
-	Remembered *entry = NULL;
 	uint8		bytes[PG_SHA256_DIGEST_LENGTH];
 
-	if (hasher->remembered != NULL && key.len > 0 && key.len <= REMEMBERED_BYTES)
-	{
-		entry = &hasher->remembered[er_hash(key.ptr, key.len) % REMEMBERED];
-		if (entry->len == key.len && memcmp(entry->key, key.ptr, key.len) == 0)
-		{
-			memcpy(fingerprint, entry->fingerprint, ER_FINGERPRINT_BYTES);
-			return;
-		}
-	}
-	if (hasher->context == NULL)
-		hasher->context = pg_cryptohash_create(PG_SHA256);
-	if (hasher->context == NULL || pg_cryptohash_init(hasher->context) < 0 ||
-		pg_cryptohash_update(hasher->context, (const uint8 *) key.ptr, key.len) < 0 ||
-		pg_cryptohash_final(hasher->context, bytes, sizeof(bytes)) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not compute a SHA-256 fingerprint")));
+	er_sha256_begin();
+	er_sha256_add(key.ptr, key.len);
+	er_sha256_end(bytes);
 	memcpy(fingerprint, bytes, ER_FINGERPRINT_BYTES);
-	if (entry != NULL)
-	{
-		entry->len = key.len;
-		memcpy(entry->key, key.ptr, key.len);
-		memcpy(entry->fingerprint, bytes, ER_FINGERPRINT_BYTES);
-	}
-}
-
-void
-er_fingerprint_end(ErHasher *hasher)
-{
-	if (hasher->context != NULL)
-		pg_cryptohash_free(hasher->context);
-	pfree(hasher);
 }
 
 static void

@@ -21,70 +21,71 @@
 #define LONG_SIGN_MASK 0xC000
 #define LONG_NEGATIVE 0x4000
 
+static const uint8 *learn_layout(const JsonbContainer *container, const ErJsonKey *keys, int ncodes, ErJsonLayout *layout,
+								 uint32 *nbytes);
 static uint8 code_of_key(const ErJsonKey *keys, const char *name, uint32 len);
 
-void
-er_json_fields(const ErJson *object, const ErJsonKey *keys, int ncodes, ErJsonLayout *layout, ErJson *out)
+ErJson *
+er_json_fields(const ErJson *object, const ErJsonKey *keys, int ncodes, ErJsonLayout *layout)
 {
 	const JsonbContainer *container = (const JsonbContainer *) object->ptr;
 	uint32		n = JsonContainerSize(container);
 	const JEntry *entry = container->children;
 	const char *base = (const char *) (container->children + 2 * (Size) n);
-	uint32		offset = 0;
-	uint32		start;
+	const uint8 *codes = layout->codes;
+	uint32		offset = layout->nbytes;
 
-	for (int i = 1; i <= ncodes; i++)
-		out[i].type = ER_JSON_ABSENT;
-
-	if (n == 0)
-		return;
-
-	if (n != layout->nkeys || memcmp(entry, layout->entries, n * sizeof(JEntry)) != 0 ||
-		memcmp(base, layout->bytes, layout->nbytes) != 0)
-	{
-		uint8	   *codes = layout->codes;
-		uint32		nbytes = 0;
-
-		if (n > ER_LAYOUT_KEYS)
-			codes = palloc(n);
-		layout->nkeys = 0;
-		for (uint32 i = 0; i < n; i++)
-		{
-			start = nbytes;
-			JBE_ADVANCE_OFFSET(nbytes, entry[i]);
-			codes[i] = code_of_key(keys, base + start, nbytes - start);
-			if ((i & 0xFFFF) == 0xFFFF)
-				CHECK_FOR_INTERRUPTS();
-		}
-		if (n > ER_LAYOUT_KEYS || nbytes > ER_LAYOUT_BYTES)
-		{
-			offset = nbytes;
-			for (uint32 i = 0; i < n; i++)
-			{
-				start = offset;
-				JBE_ADVANCE_OFFSET(offset, entry[n + i]);
-				if (codes[i] != 0)
-					er_json_set(&out[codes[i]], entry[n + i], base, start, offset);
-			}
-			if (codes != layout->codes)
-				pfree(codes);
-			return;
-		}
-		layout->nkeys = n;
-		layout->nbytes = nbytes;
-		memcpy(layout->entries, entry, n * sizeof(JEntry));
-		memcpy(layout->bytes, base, nbytes);
-	}
+	if (unlikely(n == 0 || n != layout->nkeys || memcmp(entry, layout->entries, n * sizeof(JEntry)) != 0 ||
+				 memcmp(base, layout->bytes, layout->nbytes) != 0))
+		codes = learn_layout(container, keys, ncodes, layout, &offset);
 
 	entry += n;
-	offset = layout->nbytes;
 	for (uint32 i = 0; i < n; i++)
 	{
-		start = offset;
+		uint32		start = offset;
+
 		JBE_ADVANCE_OFFSET(offset, entry[i]);
-		if (layout->codes[i] != 0)
-			er_json_set(&out[layout->codes[i]], entry[i], base, start, offset);
+		er_json_set(&layout->values[codes[i]], entry[i], base, start, offset);
 	}
+	if (unlikely(codes != layout->codes))
+		pfree((void *) codes);
+	return layout->values;
+}
+
+/* The codes of the object's keys, and how many bytes they have. Where there are too many, they are not kept. */
+static const uint8 *
+learn_layout(const JsonbContainer *container, const ErJsonKey *keys, int ncodes, ErJsonLayout *layout, uint32 *nbytes)
+{
+	uint32		n = JsonContainerSize(container);
+	const JEntry *entry = container->children;
+	const char *base = (const char *) (container->children + 2 * (Size) n);
+	uint8	   *codes = layout->codes;
+	bool		kept;
+
+	Assert(ncodes <= ER_LAYOUT_CODES);
+	for (int i = 0; i <= ncodes; i++)
+		layout->values[i].type = ER_JSON_ABSENT;
+	layout->nkeys = *nbytes = 0;
+	for (uint32 i = 0; i < n; i++)
+		JBE_ADVANCE_OFFSET(*nbytes, entry[i]);
+	kept = n <= ER_LAYOUT_KEYS && *nbytes <= ER_LAYOUT_BYTES;
+	if (!kept)
+		codes = palloc(n);
+	for (uint32 i = 0, start = 0, end = 0; i < n; i++, start = end)
+	{
+		JBE_ADVANCE_OFFSET(end, entry[i]);
+		codes[i] = code_of_key(keys, base + start, end - start);
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
+	}
+	if (kept)
+	{
+		layout->nkeys = n;
+		layout->nbytes = *nbytes;
+		memcpy(layout->entries, entry, n * sizeof(JEntry));
+		memcpy(layout->bytes, base, *nbytes);
+	}
+	return codes;
 }
 
 static uint8

@@ -59,7 +59,8 @@ static inline void
 er_json_set(ErJson *value, JEntry entry, const char *base, uint32 start, uint32 end)
 {
 	value->type = entry & JENTRY_TYPEMASK;
-	if (value->type == JENTRY_ISNUMERIC || value->type == JENTRY_ISCONTAINER)
+	/* a number or a container, and no other type, has these two bits so */
+	if ((value->type & JENTRY_ISBOOL_TRUE) == JENTRY_ISNUMERIC)
 		start = INTALIGN(start);
 	value->ptr = base + start;
 	value->len = end - start;
@@ -85,6 +86,8 @@ er_json_next(ErJsonWalk *walk, ErJson *value)
 	er_json_set(value, entry, walk->base, start, walk->offset);
 }
 
+StaticAssertDecl((JENTRY_ISCONTAINER & JENTRY_ISBOOL_TRUE) == JENTRY_ISNUMERIC, "containers and numbers are aligned");
+
 /*
  * Reading known keys of an object. A key table names the keys, each with a code from 1 on; several names may share
  * none: each name has its own code. Objects of one list mostly have the same keys, so the places found for one
@@ -96,6 +99,7 @@ typedef struct ErJsonKey
 	uint8		code;
 } ErJsonKey;
 
+#define ER_LAYOUT_CODES 24
 #define ER_LAYOUT_KEYS 48
 #define ER_LAYOUT_BYTES 768
 
@@ -106,10 +110,14 @@ typedef struct ErJsonLayout
 	uint8		codes[ER_LAYOUT_KEYS];
 	JEntry		entries[ER_LAYOUT_KEYS];
 	char		bytes[ER_LAYOUT_BYTES];
+	ErJson		values[ER_LAYOUT_CODES + 1];	/* of the object read last; [0] takes what has no code */
 } ErJsonLayout;
 
-/* Fills out[1 .. ncodes]; keys that the object does not have are ER_JSON_ABSENT. */
-extern void er_json_fields(const ErJson *object, const ErJsonKey *keys, int ncodes, ErJsonLayout *layout, ErJson *out);
+/*
+ * The values of an object by their codes; keys that it does not have are ER_JSON_ABSENT. They stand in the layout, and
+ * its next object overwrites them.
+ */
+extern ErJson *er_json_fields(const ErJson *object, const ErJsonKey *keys, int ncodes, ErJsonLayout *layout);
 
 /* The root of a document as a value: an object, an array, or the scalar itself. */
 extern ErJson er_json_root(const Jsonb *document);
