@@ -172,12 +172,12 @@ BEGIN
     SELECT string_agg(p.oid::regprocedure::text, ', ') INTO functions
       FROM pg_proc AS p
      WHERE p.pronamespace = 'execreport'::regnamespace
-       AND (NOT p.prosecdef OR p.proname NOT LIKE '\_%')
+       AND (NOT p.prosecdef OR p.proname NOT LIKE E'\\_%')
        AND p.proname <> '_announce_change';
     SELECT string_agg(c.oid::regclass::text, ', ') INTO tables
       FROM pg_class AS c
      WHERE c.relnamespace = 'execreport'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
-       AND c.relname NOT LIKE '\_%';
+       AND c.relname NOT LIKE E'\\_%';
     EXECUTE format('GRANT USAGE ON SCHEMA execreport TO %I', role);
     EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', functions, role);
     EXECUTE format('GRANT SELECT ON %s TO %I', tables, role);

@@ -328,7 +328,7 @@ BEGIN
         RAISE EXCEPTION 'filter.workflowId is no UUID: "%"', left(f ->> 'workflowId', 64) USING ERRCODE = '22023';
     END IF;
     FOR canonical IN SELECT * FROM unnest(ARRAY['startDate', 'endDate']) LOOP
-        IF f ->> canonical !~ '^\d{4}-\d\d-\d\d$' THEN
+        IF f ->> canonical !~ E'^\\d{4}-\\d\\d-\\d\\d$' THEN
             RAISE EXCEPTION 'filter.% is no date: "%"', canonical, left(f ->> canonical, 64)
                 USING ERRCODE = '22007', HINT = 'Write a date as YYYY-MM-DD.';
         END IF;

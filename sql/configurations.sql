@@ -53,11 +53,11 @@ CALL execreport._hold('execreport._configuration_ids');
 CREATE FUNCTION execreport._instant(value text, path text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF value ~ '^\d{4}-\d\d-\d\d$' THEN
+    IF value ~ E'^\\d{4}-\\d\\d-\\d\\d$' THEN
         RETURN (value::date + 1)::timestamp AT TIME ZONE 'UTC';
-    ELSIF value ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6}\d*)?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
+    ELSIF value ~ E'^\\d{4}-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,6}\\d*)?)?(Z|[+-]\\d\\d(:?\\d\\d)?)$' THEN
         RETURN value::timestamptz;
-    ELSIF value ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6}\d*)?)?$' THEN
+    ELSIF value ~ E'^\\d{4}-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,6}\\d*)?)?$' THEN
         RETURN value::timestamp AT TIME ZONE 'UTC';
     END IF;
     RAISE EXCEPTION '% is not a date or an instant', path
@@ -259,7 +259,7 @@ BEGIN
     IF c.negative_scope IS NOT NULL THEN
         IF NOT EXISTS (SELECT FROM execreport._exclusions(c.negative_scope) AS e
                         WHERE btrim(e.exclusion) <> ''
-                          AND (execreport._instant(regexp_replace(e.expires_at, '^\d{4}-\d\d-\d\d$', '\&T00:00:00Z'),
+                          AND (execreport._instant(regexp_replace(e.expires_at, E'^\\d{4}-\\d\\d-\\d\\d$', E'\\&T00:00:00Z'),
                                                    e.path || '.expires_at') > moment) IS NOT FALSE) THEN
             missing := missing || 'section negative_scope has no exclusion in force'::text;
         END IF;

@@ -54,7 +54,7 @@ BEGIN
         pending := pending[2:];
         FOR uri IN
             SELECT DISTINCT split_part(('"' || r.found[1] || '"')::jsonb #>> '{}', '#', 1)
-              FROM regexp_matches(written, '"\$(?:ref|dynamicRef)": "((?:[^"\\]|\\.)*)"', 'g') AS r (found)
+              FROM regexp_matches(written, E'"\\$(?:ref|dynamicRef)": "((?:[^"\\\\]|\\\\.)*)"', 'g') AS r (found)
         LOOP
             IF regexp_replace(uri, '^contract:', '') = _bundle_contract.name THEN
                 recurs := true;

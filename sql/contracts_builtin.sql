@@ -517,7 +517,7 @@ BEGIN
     RETURN CASE jsonb_typeof(schema)
         WHEN 'object' THEN (
             SELECT jsonb_object_agg(m.key, CASE m.key WHEN 'properties' THEN v.value || (
-                       SELECT jsonb_object_agg(lower(regexp_replace(p.key, '([A-Z])', '_\1', 'g')), p.value) FROM jsonb_each(v.value) AS p)
+                       SELECT jsonb_object_agg(lower(regexp_replace(p.key, '([A-Z])', E'_\\1', 'g')), p.value) FROM jsonb_each(v.value) AS p)
                        ELSE v.value END)
               FROM jsonb_each(schema) AS m, execreport._both_spellings(m.value) AS v (value))
         WHEN 'array' THEN (SELECT jsonb_agg(execreport._both_spellings(e.item) ORDER BY e.n) FROM jsonb_array_elements(schema) WITH ORDINALITY AS e (item, n))

@@ -110,7 +110,7 @@ CREATE FUNCTION execreport._predeploy_security(expected jsonb, OUT fault text, O
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- U+2028, which ends a line in JavaScript; not every encoding has it
-    separator constant text := CASE getdatabaseencoding() WHEN 'UTF8' THEN convert_from('\xe280a8', getdatabaseencoding()) ELSE '' END;
+    separator constant text := CASE getdatabaseencoding() WHEN 'UTF8' THEN convert_from(E'\\xe280a8', getdatabaseencoding()) ELSE '' END;
     hostile text;
     document jsonb;
     configuration integer;
@@ -181,7 +181,7 @@ BEGIN ATOMIC
     SELECT 'API documentation not updated: ' || string_agg(format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), ', ' ORDER BY p.proname),
            'every public function is described, with an example'
       FROM pg_proc AS p JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-     WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname NOT LIKE '\_%'
+     WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname NOT LIKE E'\\_%'
        AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~ 'Example:';
 END;
 COMMENT ON FUNCTION execreport._predeploy_documentation(jsonb) IS

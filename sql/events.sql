@@ -171,7 +171,7 @@ BEGIN
                 SELECT g.epoch, g.transaction, g.seq FROM execreport.event_horizons AS g WHERE g.tenant_id IN (0, tenant)) AS h
          ORDER BY h.epoch DESC, h.transaction DESC, h.seq DESC LIMIT 1;
     ELSE
-        parts := regexp_match(poll_events.cursor, '^(\d{1,9})-(\d{1,9})-(\d{1,19})-(\d{1,18})-(-?\d{1,18})$');
+        parts := regexp_match(poll_events.cursor, E'^(\\d{1,9})-(\\d{1,9})-(\\d{1,19})-(\\d{1,18})-(-?\\d{1,18})$');
         IF parts IS NULL THEN
             RAISE EXCEPTION 'cursor "%" is none of poll_events()', left(poll_events.cursor, 64)
                 USING ERRCODE = '22023', DETAIL = 'A cursor is what next_cursor said, unchanged, or "oldest", or null for from now on.',

@@ -328,7 +328,7 @@ BEGIN
     IF _store_definition.key IS NULL OR _store_definition.document IS NULL THEN
         RAISE EXCEPTION '% is null', CASE WHEN _store_definition.key IS NULL THEN 'key' ELSE 'document' END
             USING ERRCODE = '22004', HINT = 'Write define_flag(''newCharts'', ''{"rules": [{"percentage": 25}]}'').';
-    ELSIF _store_definition.key !~ '^[^\s=,"''[:cntrl:]]{1,200}$' THEN
+    ELSIF _store_definition.key !~ E'^[^\\s=,"''[:cntrl:]]{1,200}$' THEN
         RAISE EXCEPTION 'key % is no name of a flag', to_json(left(_store_definition.key, 64))
             USING ERRCODE = '22023',
                   DETAIL = 'Allowed are 1 to 200 characters without blanks, commas, quotes and equals signs.';

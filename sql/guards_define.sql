@@ -47,7 +47,7 @@ BEGIN
                     USING ERRCODE = '22023', DETAIL = 'It is a length of time such as "5 minutes", or a number of minutes.';
             END;
         ELSIF member.key IN ('min_samples', 'consecutive', 'error_limit', 'escalate_tenants')
-              AND (member.value #>> '{}')::numeric NOT BETWEEN 1 AND 1000000 OR member.value #>> '{}' ~ '\.\d*[1-9]' AND member.key IN
+              AND (member.value #>> '{}')::numeric NOT BETWEEN 1 AND 1000000 OR member.value #>> '{}' ~ E'\\.\\d*[1-9]' AND member.key IN
                   ('min_samples', 'consecutive', 'error_limit', 'escalate_tenants') THEN
             RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
                 USING ERRCODE = '22023', DETAIL = 'It is a whole number, 1 or more.';
@@ -115,7 +115,7 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_proc AS p WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname = '_health_' || name AND p.pronargs = 0) THEN
             RAISE EXCEPTION 'unknown component "%"', left(name, 64)
                 USING ERRCODE = '42704', DETAIL = format('There are %s.', (SELECT string_agg(substr(p.proname, 9), ', ' ORDER BY p.proname) FROM pg_proc AS p
-                    WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname LIKE '\_health\_%' AND p.pronargs = 0));
+                    WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname LIKE E'\\_health\\_%' AND p.pronargs = 0));
         END IF;
     END LOOP;
     IF g.kind IN ('error_rate', 'performance') THEN

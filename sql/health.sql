@@ -241,7 +241,7 @@ BEGIN
     PERFORM execreport._require_tenant(execreport.current_tenant(), 'operator');
     FOR probe IN SELECT p.proname AS function, substr(p.proname, length('_health_') + 1) AS name
                    FROM pg_proc AS p
-                  WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname LIKE '\_health\_%' AND p.pronargs = 0
+                  WHERE p.pronamespace = 'execreport'::regnamespace AND p.proname LIKE E'\\_health\\_%' AND p.pronargs = 0
                   ORDER BY p.proname <> '_health_exec_reports', p.proname <> '_health_master_reports', p.proname
     LOOP
         SELECT * INTO answer FROM execreport._rehearse(probe.function, '', 5000);

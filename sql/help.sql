@@ -10,7 +10,7 @@ BEGIN ATOMIC
            pg_catalog.obj_description(p.oid, 'pg_proc')
       FROM pg_catalog.pg_proc AS p
      WHERE p.pronamespace = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'execreport')
-       AND p.proname NOT LIKE '\_%'
+       AND p.proname NOT LIKE E'\\_%'
        AND (help.pattern IS NULL
             OR pg_catalog.strpos(pg_catalog.lower(p.proname), pg_catalog.lower(help.pattern)) > 0
             OR p.proname ~~* help.pattern)

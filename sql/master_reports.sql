@@ -264,7 +264,7 @@ BEGIN
             execreport._attempt_begin('master', '');
     PERFORM execreport.require_contract('master-report', given);
     configuration := (given ->> 'configurationId')::numeric;
-    moment := CASE WHEN given ->> 'generatedAt' ~ '^\d{4}-\d\d-\d\d$'
+    moment := CASE WHEN given ->> 'generatedAt' ~ E'^\\d{4}-\\d\\d-\\d\\d$'
                    THEN (execreport._instant(given ->> 'generatedAt', 'document.generatedAt') - interval '1 day')
                    ELSE execreport._instant(given ->> 'generatedAt', 'document.generatedAt') END;
 

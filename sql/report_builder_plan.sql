@@ -10,7 +10,7 @@ BEGIN ATOMIC
     -- the machines put the key first in their messages: lookback "unit" is unknown ..., schedule has no "time"
     SELECT execreport._builder_error(_builder_fault.code,
         _builder_fault.path || coalesce('.' || substring(_builder_fault.message
-            FROM '^\w+ (?:has (?:no |both |the unknown key )?)?"([^"]*)"'), ''),
+            FROM E'^\\w+ (?:has (?:no |both |the unknown key )?)?"([^"]*)"'), ''),
         _builder_fault.message,
         jsonb_strip_nulls(jsonb_build_object('detail', nullif(_builder_fault.detail, ''), 'hint', nullif(_builder_fault.hint, ''))));
 END;
@@ -43,10 +43,10 @@ BEGIN
 
     IF members ? 'asOf' THEN
         BEGIN
-            IF given ~ '^\d{4}-\d\d-\d\d$' THEN
+            IF given ~ E'^\\d{4}-\\d\\d-\\d\\d$' THEN
                 day := make_date(substr(given, 1, 4)::integer, substr(given, 6, 2)::integer, substr(given, 9, 2)::integer);
                 moment := day::timestamp AT TIME ZONE zone;
-            ELSIF given ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)$' THEN
+            ELSIF given ~ E'^\\d{4}-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,6})?)?(Z|[+-]\\d\\d(:?\\d\\d)?)$' THEN
                 moment := given::timestamptz;
             END IF;
         EXCEPTION WHEN data_exception THEN

@@ -112,7 +112,7 @@ BEGIN ATOMIC
     WITH given AS (SELECT execreport._camel_case(e.key) AS key, e.value FROM jsonb_each(config) AS e WHERE e.value <> 'null')
     SELECT coalesce(jsonb_object_agg(g.key,
                CASE g.key WHEN 'daysOfWeek' THEN (SELECT jsonb_agg(DISTINCT CASE d.day WHEN '0' THEN '7' ELSE d.day END) FROM jsonb_array_elements(g.value) AS d(day))
-                          WHEN 'time' THEN to_jsonb(regexp_replace(g.value #>> '{}', '^(\d\d:\d\d):00$', '\1'))
+                          WHEN 'time' THEN to_jsonb(regexp_replace(g.value #>> '{}', E'^(\\d\\d:\\d\\d):00$', E'\\1'))
                           ELSE g.value END), '{}')
       FROM given AS g
      WHERE (g.key, g.value) NOT IN (('interval', '1'), ('monthEnd', '"clamp"'), ('dstGap', '"shift"'), ('dstOverlap', '"first"'))

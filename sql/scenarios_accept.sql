@@ -38,9 +38,9 @@ BEGIN
         -- the JSON may stand between fences or words: from the narrowest reading to the widest
         document := NULL;
         problem := NULL;
-        FOREACH candidate IN ARRAY ARRAY[CASE WHEN content ~ '^\s*[{["]' OR content !~ '[{[]' THEN content END,
-            substring(content FROM '```[A-Za-z0-9]*?\s*?([{[].*?)```'), substring(content FROM '```[A-Za-z0-9]*\s*([{[].*)```'),
-            substring(content FROM '\{.*\}'), content] LOOP
+        FOREACH candidate IN ARRAY ARRAY[CASE WHEN content ~ E'^\\s*[{["]' OR content !~ '[{[]' THEN content END,
+            substring(content FROM E'```[A-Za-z0-9]*?\\s*?([{[].*?)```'), substring(content FROM E'```[A-Za-z0-9]*\\s*([{[].*)```'),
+            substring(content FROM E'\\{.*\\}'), content] LOOP
             CONTINUE WHEN candidate IS NULL;
             BEGIN
                 document := candidate::jsonb;
@@ -195,12 +195,12 @@ BEGIN
         UNION ALL
         SELECT i.kind, i.n, i.path || CASE jsonb_typeof(i.item) WHEN 'object' THEN '.name' ELSE '' END, 'has no visible characters'
           FROM items AS i
-         WHERE i.name ~ '\S' AND length(i.name) <= 255 AND execreport._name_key(i.name) IS NULL
+         WHERE i.name ~ E'\\S' AND length(i.name) <= 255 AND execreport._name_key(i.name) IS NULL
         UNION ALL
         SELECT i.kind, i.n, i.path || '.key_competencies[' || (k.n - 1) || ']',
                format('"%s" is neither the id nor the name of a competency here', left(k.name #>> '{}', 64))
           FROM items AS i, jsonb_array_elements(execreport._json_array(i.item -> 'key_competencies')) WITH ORDINALITY AS k (name, n)
-         WHERE i.kind = 'role' AND jsonb_typeof(k.name) = 'string' AND k.name #>> '{}' ~ '\S'
+         WHERE i.kind = 'role' AND jsonb_typeof(k.name) = 'string' AND k.name #>> '{}' ~ E'\\S'
            AND NOT EXISTS (SELECT FROM items AS c WHERE c.kind = 'competency' AND c.id = k.name #>> '{}')
            AND NOT EXISTS (SELECT FROM items AS c WHERE c.kind = 'competency' AND execreport._name_key(c.name) = execreport._name_key(k.name #>> '{}'))
         UNION ALL
@@ -224,7 +224,7 @@ BEGIN
         UNION ALL
         SELECT 'scenario', 0, 'scenario_metadata.name', 'has no visible characters'
           FROM (SELECT execreport._json_text(document #> '{scenario_metadata,name}') AS name) AS d
-         WHERE d.name ~ '\S' AND length(d.name) <= 255 AND execreport._name_key(d.name) IS NULL
+         WHERE d.name ~ E'\\S' AND length(d.name) <= 255 AND execreport._name_key(d.name) IS NULL
         UNION ALL
         SELECT 'role', 0, 'roles', format('there are %s roles and suggested_roles together, at most %s may be', count(*), maximum)
           FROM items AS i

@@ -51,8 +51,8 @@ DECLARE
 BEGIN
     IF request_generation.prompt IS NULL THEN
         RAISE EXCEPTION 'prompt is null' USING ERRCODE = '22004', HINT = 'Say what the model is asked.';
-    ELSIF request_generation.prompt !~ '\S' OR length(request_generation.prompt) > 100000 THEN
-        RAISE EXCEPTION 'prompt has % characters', CASE WHEN request_generation.prompt ~ '\S' THEN length(request_generation.prompt) ELSE 0 END
+    ELSIF request_generation.prompt !~ E'\\S' OR length(request_generation.prompt) > 100000 THEN
+        RAISE EXCEPTION 'prompt has % characters', CASE WHEN request_generation.prompt ~ E'\\S' THEN length(request_generation.prompt) ELSE 0 END
             USING ERRCODE = '22023', DETAIL = 'It may have 1 to 100,000, not all of them blank.';
     ELSIF jsonb_typeof(request_generation.metadata) <> 'object' THEN
         RAISE EXCEPTION 'metadata is %', execreport._a(jsonb_typeof(request_generation.metadata))

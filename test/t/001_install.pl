@@ -70,6 +70,17 @@ foreach my $preload ('', 'execreport')
 		DROP EXTENSION execreport; CREATE EXTENSION execreport; SELECT execreport.current_tenant();
 		SELECT count(*) FROM execreport.tenants};
 	is($node->safe_psql('postgres', $session), "2\n2\n1\n1", "$how: dropped and created again in one session");
+
+	# nor do literals mean anything else where old programs need it so
+	my $everything = q{SELECT md5(string_agg(pg_get_functiondef(p.oid), '' ORDER BY p.oid::regprocedure::text)), count(*) FROM pg_proc AS p
+		WHERE p.pronamespace = 'execreport'::regnamespace AND p.prokind IN ('f', 'p')};
+	my $usual = $node->safe_psql('postgres', $everything);
+	my $old = q{SET standard_conforming_strings = off; };
+	($rc, $out, $err) = $node->psql('postgres', "DROP EXTENSION execreport; $old CREATE EXTENSION execreport;
+		SELECT tenant_id FROM execreport.create_tenant(2); SELECT context_version FROM execreport.save_configuration(1, '{\"brand\": {\"name\": \"Acme\"}}')");
+	is($err, '', "$how: installed where standard_conforming_strings is off, without a warning");
+	is($out, "2\n1", "$how: and of use there");
+	is($node->safe_psql('postgres', $everything), $usual, "$how: with the same functions");
 	$node->stop;
 }
 
