@@ -457,12 +457,19 @@ static bool
 in_words(const char *const *words, int count, ErText word)
 {
 	unsigned char first = (unsigned char) word.ptr[0];
-	int			i = 0;
+	int			low = 0;
 
-	while (i < count && (unsigned char) words[i][0] < first)
-		i++;
-	for (; i < count && (unsigned char) words[i][0] == first; i++)
-		if (strncmp(words[i], word.ptr, word.len) == 0 && words[i][word.len] == '\0')
+	for (int high = count; low < high;)
+	{
+		int			middle = (low + high) / 2;
+
+		if ((unsigned char) words[middle][0] < first)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < count && (unsigned char) words[low][0] == first; low++)
+		if (strncmp(words[low], word.ptr, word.len) == 0 && words[low][word.len] == '\0')
 			return true;
 	return false;
 }
