@@ -120,6 +120,13 @@ CREATE TEMP TABLE long_list AS SELECT jsonb_agg(i) AS a FROM generate_series(1, 
 SELECT pg_temp.peak() AS before \gset
 SELECT count(*) FROM long_list, execreport.json_schema_errors('{"items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}, "maxItems": 1}', a);
 SELECT pg_temp.peak() - :before < 100 AS little;
+-- nor do texts that are held to the format "regex"
+SET execreport.json_schema_format_assertion = on;
+CREATE TEMP TABLE expressions AS SELECT jsonb_agg('(?<a>b)' || i) AS a FROM generate_series(1, 200000) i;
+SELECT pg_temp.peak() AS before \gset
+SELECT execreport.json_matches_schema('{"items": {"format": "regex"}}', a) FROM expressions;
+SELECT pg_temp.peak() - :before < 100 AS little;
+RESET execreport.json_schema_format_assertion;
 
 -- more schemas than the cache holds, met again and again
 SELECT count(*) FILTER (WHERE execreport.json_matches_schema(jsonb_build_object('minimum', i % 400), to_jsonb(i % 400))) AS valid,
