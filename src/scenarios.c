@@ -7,7 +7,7 @@
  * folding are ours, so the result depends neither on the locale nor on the server's version. In a database whose encoding
  * is not UTF8 only ASCII is folded.
  *
- * The name that people read keeps its letters: NFC and the spaces alone.
+ * The name that people read is the same without folding.
  */
 #include "compat.h"
 
