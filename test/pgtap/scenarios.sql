@@ -3,7 +3,7 @@
 \set gestion `cat test/data/scenario_gestion.json`
 \set wrapped `cat test/data/scenario_wrapped.json`
 BEGIN;
-SELECT plan(152);
+SELECT plan(155);
 SELECT count(execreport.create_tenant(t)) FROM unnest('{600,602}'::int[]) AS t \gset
 CREATE ROLE er_sc_app; CREATE ROLE er_sc_editor; CREATE ROLE er_sc_viewer; CREATE ROLE er_sc_operator; CREATE ROLE er_sc_admin; CREATE ROLE er_sc_other;
 SELECT count(execreport.grant_access(('er_sc_' || r.role)::name, r.tenant, r.persona)) FROM (VALUES ('app', 600, 'editor'), ('editor', 600, 'editor'),
@@ -30,6 +30,8 @@ SELECT isnt(_name_key(a), _name_key(b), format('not the same: %s and %s', a, b))
 SELECT is(_name_key('0'), '0', 'a name may be 0');
 SELECT ok(_name_key(t) IS NULL, 'no name: ' || left(quote_literal(t), 20)) FROM unnest(ARRAY['', '   ', U&'\200B\FEFF', repeat('n', 256)]) AS t;
 SELECT is(_name_text(U&'  Gestio\0301n   de datos '), 'Gestión de datos', 'a stored name keeps its capitals');
+SELECT is(_name_text(U&'a\200D\0301'), U&'\00E1', 'what nobody sees does not keep a letter and its mark apart');
+SELECT is(_name_key(_name_text(t)), _name_key(t), 'the key of the stored name') FROM unnest(ARRAY[U&'\0345\200B\093Ci', U&'\03B9\200D\0345\200D\093CA']) AS t;
 SELECT is(length(_name_key(repeat('ß', 255))), 510, 'the longest name');
 
 -- redaction -----------------------------------------------------------------------------------------------------------
