@@ -544,7 +544,7 @@ code and errors [{path, message}], when every item is refused, and when the call
 (forbidden; then nothing changes). For operators, and for editors who created the scenarios. Audited item by item.
 Errors: 42501 for whoever works for no tenant; 22004, 22023 items that are no such list, by path; 25000 unless READ COMMITTED;
 PT503 in maintenance.
-Example: SELECT execreport.reject(jsonb_agg(jsonb_build_object(''type'', l.type, ''id'', l.id)))
+Example: SELECT execreport.reject(coalesce(jsonb_agg(jsonb_build_object(''type'', l.type, ''id'', l.id)), ''[]''))
 FROM execreport.scenarios AS s, execreport.list_incubated(s.id) AS l WHERE l.similarities @> ''[{"marked": true}]'';';
 
 CREATE FUNCTION execreport.approve_scenario(id uuid) RETURNS jsonb
