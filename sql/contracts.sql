@@ -250,7 +250,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT array_agg(p.problem || CASE p.keyword WHEN 'enum' THEN coalesce(': ' || p.allowed, '') ELSE '' END ORDER BY p.n),
-           array_agg(p.problem || coalesce('; it is ' || p.came, '') || coalesce(format('; the contract says "%s": %s', p.keyword, p.allowed), '') ORDER BY p.n)
+           array_agg(p.problem || coalesce('; it is ' || p.came, '') || coalesce('; the contract says "' || p.keyword || '": ' || p.allowed, '') ORDER BY p.n)
       INTO problems, details
       FROM (SELECT e.n, e.keyword, execreport._contract_path(root, e.instance_path) || ': ' || e.message AS problem,
                    execreport._what_came(document #> execreport._pointer(e.instance_path)) AS came,
@@ -268,9 +268,13 @@ COMMENT ON FUNCTION execreport._require_contract(text, jsonb, text, text) IS
 
 CREATE FUNCTION execreport._pointer(pointer text) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN pg_catalog.string_to_array(pg_catalog.substr(pointer, 2), '/');
+BEGIN ATOMIC
+    SELECT coalesce(pg_catalog.array_agg(pg_catalog.replace(pg_catalog.replace(part.name, '~1', '/'), '~0', '~') ORDER BY part.n), '{}')
+      FROM pg_catalog.string_to_table(pointer, '/') WITH ORDINALITY AS part (name, n)
+     WHERE part.n > 1;
+END;
 COMMENT ON FUNCTION execreport._pointer(text) IS
-'A JSON Pointer as a path of jsonb; one whose names have / or ~ in them leads nowhere.';
+'A JSON Pointer as a path of jsonb.';
 
 CREATE FUNCTION execreport._what_came(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -284,10 +288,11 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
     SELECT root || coalesce(pg_catalog.string_agg(
                CASE WHEN part.name ~ '^[0-9]{1,9}$' THEN '[' || part.name || ']'
+                    WHEN part.name = '' THEN '.""'
                     ELSE '.' || pg_catalog.left(pg_catalog.replace(pg_catalog.replace(part.name, '~1', '/'), '~0', '~'), 64) END,
                '' ORDER BY part.n), '')
-      FROM pg_catalog.string_to_table(pg_catalog.substr(pointer, 2), '/') WITH ORDINALITY AS part (name, n)
-     WHERE pointer <> '';
+      FROM pg_catalog.string_to_table(pointer, '/') WITH ORDINALITY AS part (name, n)
+     WHERE part.n > 1;
 END;
 COMMENT ON FUNCTION execreport._contract_path(text, text) IS
 'A JSON Pointer as errors write paths: output.insights[1].confidence.';

@@ -4,7 +4,7 @@
 -- the transaction; the unique key over source_generation_id stands behind that.
 -- Invariant: nothing is written before the answer has been judged, and what an attempt writes stays as a whole or not at
 -- all: scenario, entities and links are made in one sub-transaction. The audit row of the attempt is written outside of it.
--- Entities are inserted in the order of their keys, so that two imports at once wait for each other and never in a circle.
+-- Entities are locked and inserted in the order of their keys, so that two imports at once wait for each other and never in a circle.
 
 -- Judging -------------------------------------------------------------------------------------------------------------
 
@@ -293,9 +293,11 @@ BEGIN
     -- what was rejected once and is proposed again comes back into incubation; everything else that is there stays as it is
     EXECUTE format($query$
         UPDATE %1$s AS e SET status = 'in_incubation', discovered_in = $2, updated_at = now()
-          FROM (SELECT DISTINCT k FROM unnest($4) AS k) AS k
-         WHERE e.tenant_id = $1 AND e.name_key = k.k AND e.status = 'inactive' $query$, catalogue)
-      USING tenant, scenario, names, keys;
+          FROM (SELECT i.id FROM %1$s AS i
+                 WHERE i.tenant_id = $1 AND i.status = 'inactive' AND i.name_key IN (SELECT k FROM unnest($3) AS k)
+                 ORDER BY i.name_key FOR NO KEY UPDATE) AS i
+         WHERE e.tenant_id = $1 AND e.id = i.id $query$, catalogue)
+      USING tenant, scenario, keys;
     GET DIAGNOSTICS updated = ROW_COUNT;
     created := 0;
     LOOP

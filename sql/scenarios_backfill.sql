@@ -100,16 +100,14 @@ BEGIN
         RAISE EXCEPTION 'batch is %', coalesce(batch::text, 'null')
             USING ERRCODE = CASE WHEN batch IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'A batch has 1 to 100000 scenarios.';
     END IF;
-    SELECT b.* INTO run FROM execreport.prompt_backfills AS b WHERE b.tenant_id = tenant AND b.status = 'running' FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    LOOP
+        SELECT b.* INTO run FROM execreport.prompt_backfills AS b WHERE b.tenant_id = tenant AND b.status = 'running' FOR NO KEY UPDATE;
+        EXIT WHEN FOUND;
         INSERT INTO execreport.prompt_backfills AS b (tenant_id, before) VALUES (tenant, execreport._prompt_counts(tenant))
         ON CONFLICT (tenant_id) WHERE status = 'running' DO NOTHING
         RETURNING b.* INTO run;
-        IF NOT FOUND THEN   -- somebody else has just begun one
-            SELECT b.* INTO STRICT run FROM execreport.prompt_backfills AS b
-             WHERE b.tenant_id = tenant AND b.status = 'running' FOR NO KEY UPDATE;
-        END IF;
-    END IF;
+        EXIT WHEN FOUND;    -- else somebody has just begun one
+    END LOOP;
     run_id := run.run_id;
 
     SELECT coalesce(array_agg(p.scenario_id), '{}'), max(p.scenario_id::text)::uuid INTO picked, last
@@ -475,7 +473,7 @@ DECLARE
     recent record;
     stuck bigint;
 BEGIN
-    -- everybody''s for a superuser, else the caller''s tenant
+    -- everybody's for a superuser, else the caller''s tenant
     SELECT count(*) FILTER (WHERE a.import) AS attempts, count(*) FILTER (WHERE a.result = 'success') AS succeeded,
            count(*) FILTER (WHERE a.result IN ('failed', 'validation_error')) AS failed,
            count(*) FILTER (WHERE a.result = 'validation_failed') AS invalid,

@@ -74,8 +74,8 @@ BEGIN
             SELECT s.name_number, jsonb_agg(jsonb_build_object('id', other_ids[s.other_number], 'name', other_names[s.other_number],
                        'status', other_states[s.other_number], 'similarity', round(s.similarity::numeric, 4),
                        'marked', s.similarity > CASE kind WHEN 'role' THEN 0.85 ELSE 0.90 END)
-                       ORDER BY s.similarity DESC, s.other_number) AS found
-              FROM execreport._similar_names(names, other_names, 0.75, 4) AS s    -- itself and three others
+                       ORDER BY s.similarity DESC, s.other_number) - 3 AS found
+              FROM execreport._similar_names(names, other_names, 0.75, 4) AS s    -- three others and, mostly, itself
              WHERE other_ids[s.other_number] <> ids[s.name_number]
              GROUP BY s.name_number)
         SELECT kind, c.id, c.name, c.description, c.created_at, coalesce(a.found, '[]')
@@ -330,7 +330,7 @@ BEGIN
                                                      WHEN 'inactive' THEN 'it was rejected' END)) ORDER BY i.number), '[]')
       INTO results
       FROM execreport._incubation_items(tenant, promote.items) AS i
-      LEFT JOIN unnest(done) AS d (id) ON d.id = i.id,
+      LEFT JOIN unnest(done) AS d (id) ON d.id = i.id AND i.status IS NOT NULL,
            LATERAL (SELECT CASE WHEN d.id IS NOT NULL THEN 'promoted' WHEN i.status = 'active' THEN 'unchanged' ELSE 'refused' END,
                            CASE WHEN i.status IS NULL THEN 'not_found' WHEN i.status = 'inactive' THEN 'inactive' END) AS r (result, code);
     PERFORM execreport._require_same_scenarios(tenant, promote.items, scenarios);
@@ -436,7 +436,7 @@ BEGIN
     SELECT coalesce(array_agg(i.id), '{}'), coalesce(array_agg(i.type), '{}'), coalesce(array_agg(i.scenario_id), '{}'),
            coalesce(array_agg(DISTINCT i.scenario_id) FILTER (WHERE i.scenario_id IS NOT NULL), '{}')
       INTO wanted, types, origins, scenarios
-      FROM execreport._incubation_items(tenant, reject.items) AS i;
+      FROM execreport._incubation_items(tenant, reject.items) AS i WHERE i.status IS NOT NULL;
     IF NOT execreport._may_decide(tenant, scenarios) THEN
         RETURN execreport._refuse_items(tenant, 'reject', reject.items);
     END IF;
@@ -502,8 +502,8 @@ BEGIN
                                                      WHEN 'has_parts' THEN 'parts of it stay, so it is kept as inactive' END)) ORDER BY i.number), '[]')
       INTO results
       FROM execreport._incubation_items(tenant, reject.items) AS i
-      LEFT JOIN unnest(gone) AS g (id) ON g.id = i.id
-      LEFT JOIN unnest(kept) AS k (id) ON k.id = i.id,
+      LEFT JOIN unnest(gone) AS g (id) ON g.id = i.id AND i.status IS NOT NULL
+      LEFT JOIN unnest(kept) AS k (id) ON k.id = i.id AND i.status IS NOT NULL,
            LATERAL (SELECT CASE WHEN g.id IS NOT NULL THEN 'deleted' WHEN k.id IS NOT NULL THEN 'deactivated'
                                 WHEN i.status = 'inactive' THEN 'unchanged' ELSE 'refused' END,
                            CASE WHEN i.status IS NULL THEN 'not_found' WHEN i.status = 'active' THEN 'active'
@@ -514,7 +514,7 @@ BEGIN
     SELECT tenant, 'reject', i.type, i.id::text, jsonb_build_object('status', i.status, 'name', i.name),
            CASE WHEN i.id = ANY (kept) THEN '{"status": "inactive"}'::jsonb END, jsonb_build_object('scenarioId', i.scenario_id)
       FROM execreport._incubation_items(tenant, reject.items) AS i
-     WHERE i.id = ANY (waiting);
+     WHERE i.id = ANY (waiting) AND i.status IS NOT NULL;
     DELETE FROM execreport.scenario_capabilities AS l WHERE l.tenant_id = tenant AND l.capability_id = ANY (gone);
     DELETE FROM execreport.capability_competencies AS l WHERE l.tenant_id = tenant AND l.capability_id = ANY (gone);
     DELETE FROM execreport.capability_competencies AS l WHERE l.tenant_id = tenant AND l.competency_id = ANY (gone);
@@ -544,7 +544,7 @@ code and errors [{path, message}], when every item is refused, and when the call
 (forbidden; then nothing changes). For operators, and for editors who created the scenarios. Audited item by item.
 Errors: 42501 for whoever works for no tenant; 22004, 22023 items that are no such list, by path; 25000 unless READ COMMITTED;
 PT503 in maintenance.
-Example: SELECT execreport.reject(jsonb_agg(jsonb_build_object(''type'', l.type, ''id'', l.id)))
+Example: SELECT execreport.reject(coalesce(jsonb_agg(jsonb_build_object(''type'', l.type, ''id'', l.id)), ''[]''))
 FROM execreport.scenarios AS s, execreport.list_incubated(s.id) AS l WHERE l.similarities @> ''[{"marked": true}]'';';
 
 CREATE FUNCTION execreport.approve_scenario(id uuid) RETURNS jsonb

@@ -371,6 +371,8 @@ typedef struct ErJsErrors
 	int			limit;
 	int			space;
 	Size		bytes;
+	MemoryContext words;		/* for the values in a message, emptied after each */
+	MemoryContext caller;
 	int			provisional;	/* how many branches we are in whose errors may be dropped again */
 	bool		full;			/* and nothing in it is provisional */
 } ErJsErrors;
@@ -425,6 +427,7 @@ extern void er_js_append_token(StringInfo buf, const char *token, uint32 len);
 extern bool er_js_validate(ErJsSchema *schema, const ErJsValue *instance, ErJsErrors *errors);
 
 /* json_schema_errors.c */
+pg_attribute_cold extern void er_js_begin_problem(ErJsErrors *errors);
 pg_attribute_cold extern bool er_js_add_problem(ErJsErrors *errors, const ErJsNode *node, const char *keyword,
 												const ErJsPlace *at, const char *fmt,...) pg_attribute_printf(5, 6);
 pg_attribute_cold extern bool er_js_add_forbidden(ErJsErrors *errors, const ErJsNode *node, const ErJsPlace *at);

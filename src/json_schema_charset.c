@@ -7,15 +7,22 @@
 #include "json_schema.h"
 
 #define MAX_CODE 0x10FFFF
+#define MANY_RANGES 4096
 
 void
 er_js_set_add(ErJsSet *set, pg_wchar first, pg_wchar last)
 {
 	if (set->count == set->space)
 	{
-		set->space = set->space == 0 ? 16 : set->space * 2;
-		set->ranges = set->ranges == NULL ? palloc(sizeof(ErJsRange) * set->space) :
-			repalloc(set->ranges, sizeof(ErJsRange) * set->space);
+		/* a class may name the same ranges again and again: those need no room twice */
+		if (set->count >= MANY_RANGES)
+			er_js_set_normalise(set);
+		if (set->count >= set->space / 2)
+		{
+			set->space = set->space == 0 ? 16 : set->space * 2;
+			set->ranges = set->ranges == NULL ? palloc(sizeof(ErJsRange) * set->space) :
+				repalloc(set->ranges, sizeof(ErJsRange) * set->space);
+		}
 	}
 	set->ranges[set->count].first = first;
 	set->ranges[set->count++].last = last;

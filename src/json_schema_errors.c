@@ -19,7 +19,16 @@ static void add_error(ErJsErrors *errors, const ErJsPlace *at, char *schema_path
 static char *instance_path(const ErJsPlace *at);
 static Size error_bytes(const ErJsError *e);
 
-/* Notes a problem. Always false. */
+/* What is allocated from here on lives until er_js_add_problem(): many problems of branches are noted only to be dropped. */
+void
+er_js_begin_problem(ErJsErrors *errors)
+{
+	if (errors->words == NULL)
+		errors->words = AllocSetContextCreate(CurrentMemoryContext, "execreport words of a problem", ALLOCSET_SMALL_SIZES);
+	errors->caller = MemoryContextSwitchTo(errors->words);
+}
+
+/* Notes a problem that er_js_begin_problem() began. Always false. */
 bool
 er_js_add_problem(ErJsErrors *errors, const ErJsNode *node, const char *keyword, const ErJsPlace *at,
 				  const char *fmt,...)
@@ -29,8 +38,12 @@ er_js_add_problem(ErJsErrors *errors, const ErJsNode *node, const char *keyword,
 	va_list		args;
 	int			need;
 
+	MemoryContextSwitchTo(errors->caller);
 	if (!has_room(errors))
+	{
+		MemoryContextReset(errors->words);
 		return false;
+	}
 	initStringInfo(&buf);
 	for (;;)
 	{
@@ -41,6 +54,7 @@ er_js_add_problem(ErJsErrors *errors, const ErJsNode *node, const char *keyword,
 			break;
 		enlargeStringInfo(&buf, need);
 	}
+	MemoryContextReset(errors->words);
 	path = er_js_node_path(node);
 	add_error(errors, at, psprintf("%s/%s", path, keyword), keyword, buf.data);
 	pfree(path);

@@ -10,6 +10,8 @@
 
 #include "json_schema.h"
 
+#include "miscadmin.h"
+
 #define MAX_CODE 0x10FFFF
 
 static bool property_set(ErJsPatternReader *r, bool negated, ErJsSet *set);
@@ -58,6 +60,7 @@ er_js_class_set(ErJsPatternReader *r, ErJsSet *set)
 					last;
 		bool		is_set = false;
 
+		CHECK_FOR_INTERRUPTS();
 		if (r->pos >= r->len)
 			return INVALID("A class is not closed.");
 		first = PEEK(0);

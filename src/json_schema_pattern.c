@@ -105,10 +105,12 @@ er_js_pattern_matches(ErJsPattern *pattern, const char *str, uint32 len)
 	return false;
 }
 
-/* Whether a text is a regular expression of ECMA-262, for the format "regex". */
+/* Whether a text is a regular expression of ECMA-262, for the format "regex". A document may have many: nothing is kept. */
 bool
 er_js_is_regex(const char *src, uint32 len)
 {
+	MemoryContext own = AllocSetContextCreate(CurrentMemoryContext, "execreport regex", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(own);
 	ErJsTranslation t;
 	pg_wchar   *wide;
 	int			count;
@@ -116,9 +118,8 @@ er_js_is_regex(const char *src, uint32 len)
 
 	wide = code_points(src, len, NULL, 0, &count);
 	ok = er_js_translate(wide, count, true, &t) || t.state != ER_JS_REGEX_INVALID;
-	pfree(wide);
-	if (t.pattern != NULL)
-		pfree(t.pattern);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(own);
 	return ok;
 }
 

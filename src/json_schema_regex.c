@@ -224,10 +224,10 @@ translate(Translator *t)
 static bool
 disjunction(Translator *t, int group)
 {
-	CHECK_FOR_INTERRUPTS();
 	check_stack_depth();
 	while (t->in.pos < t->in.len && t->in.src[t->in.pos] != ')')
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (t->in.src[t->in.pos] == '|')
 		{
 			t->groups[group].alternation = true;
@@ -410,6 +410,7 @@ check_references(Translator *t)
 	{
 		bool		known = false;
 
+		CHECK_FOR_INTERRUPTS();
 		for (int g = 1; g < t->ngroups; g++)
 			known |= t->groups[g].name != NULL && strcmp(t->groups[g].name, lfirst(lc)) == 0;
 		if (!known)

@@ -42,6 +42,7 @@ static void add_anchor(ErJsSchema *schema, ErJsNode *node, const char *keyword, 
 					   const char *name, uint32 len, bool dynamic);
 static ErJsNode *walk_pointer(ErJsSchema *schema, ErJsNode *node, const char *keyword, const ErJsValue *ref,
 							  ErJsResource *resource, const char *pointer);
+static char *fragment_text(const ErJsValue *ref);
 pg_noreturn static void reference_error(ErJsNode *node, const char *keyword, const ErJsValue *ref, const char *why);
 static char *resolve_uri(const char *base, const char *ref, uint32 len);
 
@@ -554,7 +555,7 @@ walk_pointer(ErJsSchema *schema, ErJsNode *node, const char *keyword, const ErJs
 				 strspn(token.data, "0123456789") == token.len && (token.data[0] != '0' || token.len == 1))
 			found = er_js_element(at.u.box, (uint32) atoi(token.data), &at);
 		if (!found)
-			reference_error(node, keyword, ref, psprintf("nothing is at \"%s\"", er_js_clip(pointer, strlen(pointer), 200)));
+			reference_error(node, keyword, ref, psprintf("nothing is at \"%s\"", fragment_text(ref)));
 		known = er_js_map_get(&schema->places, at.slot, NULL, 0);
 		if (known != NULL)
 		{
@@ -569,6 +570,15 @@ walk_pointer(ErJsSchema *schema, ErJsNode *node, const char *keyword, const ErJs
 	near = er_js_node_at(schema, &at, near, tail.data, keyword);
 	er_js_scan(schema);
 	return near;
+}
+
+/* As it was written: decoded, it may be no text of the database. */
+static char *
+fragment_text(const ErJsValue *ref)
+{
+	const char *fragment = (const char *) memchr(ref->u.str, '#', ref->len) + 1;
+
+	return er_js_clip(fragment, ref->len - (fragment - ref->u.str), 200);
 }
 
 static void

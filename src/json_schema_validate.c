@@ -43,8 +43,9 @@ typedef struct Run
 	ErJsErrors *errors;			/* NULL: problems are not collected, and the first one decides */
 } Run;
 
-/* Notes a problem when problems are collected; only then are its words made. Always false. */
-#define problem(run, ...) ((run)->errors != NULL && er_js_add_problem((run)->errors, __VA_ARGS__))
+/* Notes a problem when problems are collected; only then are its words made, in memory that is given back. Always false. */
+#define problem(run, ...) \
+	((run)->errors != NULL && (er_js_begin_problem((run)->errors), er_js_add_problem((run)->errors, __VA_ARGS__)))
 
 static bool evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at, Seen *seen);
 static bool evaluate_below(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *up,

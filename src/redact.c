@@ -9,7 +9,8 @@
  *	[token]		what follows Bearer
  *	[token-1f3a9c]	a word of 20 characters or more of letters and digits mixed; a JSON Web Token. It may just as well be an id that
  *				something else refers to: the same word is the same mark everywhere, another word another.
- *	[key]		what follows api_key, apikey, token, secret or password and = or :; words that begin as keys do (sk-, ghp_, AKIA)
+ *	[key]		what follows a name that ends with api_key, apikey, token, secret or password and = or :; words that begin
+ *				as keys do (sk-, ghp_, AKIA)
  *
  * UUIDs, hyphenated names and plain words stay. One pass, no regular expressions: an answer may have megabytes. In
  * documents only strings change; the string under a key such as api_key is taken out whole, and ids stay.
@@ -23,12 +24,15 @@
 #include "utils/jsonb.h"
 
 #define IS_DIGIT(c) ((c) >= '0' && (c) <= '9')
-#define IS_LETTER(c) (((c) >= 'a' && (c) <= 'z') || ((c) >= 'A' && (c) <= 'Z'))
+#define IS_CAPITAL(c) ((c) >= 'A' && (c) <= 'Z')
+#define IS_LETTER(c) (((c) >= 'a' && (c) <= 'z') || IS_CAPITAL(c))
 #define IS_ALNUM(c) (IS_DIGIT(c) || IS_LETTER(c))
 #define IS_WORD(c) (IS_ALNUM(c) || (c) == '_' || (c) == '-' || ((c) & 0x80))
 #define IS_BLANK(c) ((c) == ' ' || (c) == '\t')
 
-/* The word before = or :, small letters without _ and - */
+#define LONGEST_NAME 64			/* bytes of a word that may be the name of a secret */
+
+/* The word before = or :, or its end, such as that of DB_PASSWORD and dbPassword; small letters without _ and - */
 static const char *const secret_names[] = {
 	"apikey", "token", "accesstoken", "refreshtoken", "authtoken", "secret", "clientsecret", "secretkey", "accesskey",
 	"password", "passwd", "pwd", "authorization", "privatekey", "contrasena"
@@ -43,6 +47,7 @@ static int	email_at(const char *text, int at, int len, StringInfo out);
 static int	digits_at(const char *text, int at, int len, StringInfo out);
 static int	key_at(const char *text, int at, int len, StringInfo out);
 static bool is_secret_name(const char *name, int len);
+static bool is_secret_word(const char *name, int len);
 static bool is_id_name(const char *name, int len);
 static bool looks_random(const char *word, int len);
 static bool passes_luhn(const char *digits, int count);
@@ -126,7 +131,7 @@ secret_at(const char *text, int at, int len, StringInfo out)
 	int			value;
 	int			stop;
 
-	while (end < len && end - at < 24 && IS_WORD((unsigned char) text[end]))
+	while (end < len && end - at < LONGEST_NAME && IS_WORD((unsigned char) text[end]))
 		end++;
 	/* api key = ... */
 	if (end - at == 3 && pg_strncasecmp(text + at, "api", 3) == 0 && end + 4 <= len && text[end] == ' ' &&
@@ -147,19 +152,19 @@ secret_at(const char *text, int at, int len, StringInfo out)
 		appendStringInfoString(out, "[token]");
 		return stop;
 	}
-	if (!is_secret_name(text + at, end - at))
-		return -1;
 	if (value < len && (text[value] == '"' || text[value] == '\''))
 		value++;
 	while (value < len && IS_BLANK(text[value]))
 		value++;
-	if (value == len || (text[value] != '=' && text[value] != ':'))
+	if (value == len || (text[value] != '=' && text[value] != ':') || !is_secret_name(text + at, end - at))
 		return -1;
 	value++;
 	while (value < len && (IS_BLANK(text[value]) || text[value] == '"' || text[value] == '\''))
 		value++;
 	if (len - value > 7 && pg_strncasecmp(text + value, "bearer ", 7) == 0)
 		value += 7;
+	else if (len - value > 6 && pg_strncasecmp(text + value, "basic ", 6) == 0)
+		value += 6;
 	if (value < len && text[value] == '[')
 		return -1;				/* a mark of ours, or a list */
 	for (stop = value; stop < len && (unsigned char) text[stop] > ' ' && strchr("\"',;)}]", text[stop]) == NULL; stop++)
@@ -301,6 +306,21 @@ key_at(const char *text, int at, int len, StringInfo out)
 static bool
 is_secret_name(const char *name, int len)
 {
+	for (int from = Max(len - LONGEST_NAME, 0); from < len; from++)
+	{
+		/* where a part of the name begins */
+		if (from > 0 && !(name[from - 1] == '_' || name[from - 1] == '-' ||
+						  (IS_CAPITAL(name[from]) && !IS_CAPITAL(name[from - 1]))))
+			continue;
+		if (is_secret_word(name + from, len - from))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_secret_word(const char *name, int len)
+{
 	char		small[24];
 	int			n = 0;
 
@@ -310,7 +330,7 @@ is_secret_name(const char *name, int len)
 			continue;
 		if (n == sizeof(small) - 1)
 			return false;
-		small[n++] = name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i];
+		small[n++] = IS_CAPITAL(name[i]) ? name[i] + ('a' - 'A') : name[i];
 	}
 	small[n] = '\0';
 	for (int i = 0; i < lengthof(secret_names); i++)

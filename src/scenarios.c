@@ -2,12 +2,12 @@
  * scenarios.c
  *		Names that are compared, and documents in the one spelling that is read.
  *
- * Two names are the same when they are equal after: NFC; full case folding; format characters dropped; every run of space
+ * Two names are the same when they are equal after: format characters dropped; NFC; full case folding; every run of space
  * and control characters one space, none at the ends. Punctuation counts: C, C++ and C# are three skills. The tables of
  * folding are ours, so the result depends neither on the locale nor on the server's version. In a database whose encoding
  * is not UTF8 only ASCII is folded.
  *
- * The name that people read keeps its letters: NFC and the spaces alone.
+ * The name that people read is the same without folding.
  */
 #include "compat.h"
 
@@ -135,6 +135,7 @@ normal_name(text *name, bool fold)
 	pg_wchar   *normal;
 	pg_wchar	folded[MAX_NAME * 3 + 1];
 	int			count = 0;
+	int			total = 0;
 	char	   *out;
 	char	   *p;
 	bool		beyond_ascii = false;
@@ -148,17 +149,19 @@ normal_name(text *name, bool fold)
 
 	for (const char *at = bytes; at < bytes + len; at += pg_utf_mblen((const unsigned char *) at))
 	{
-		if (count == MAX_NAME)
+		pg_wchar	c = utf8_to_unicode((const unsigned char *) at);
+
+		if (total++ == MAX_NAME)
 			return NULL;
-		wide[count++] = utf8_to_unicode((const unsigned char *) at);
+		/* they would keep letters and marks apart that belong together */
+		if (!is_format(c))
+			wide[count++] = c;
 	}
 	wide[count] = 0;
 	normal = unicode_normalize(UNICODE_NFC, wide);
 	count = 0;
 	for (const pg_wchar *c = normal; *c != 0; c++)
 	{
-		if (is_format(*c))
-			continue;
 		if (is_space(*c))
 		{
 			if (count > 0 && folded[count - 1] != ' ')

@@ -109,6 +109,7 @@ convert_object(JsonbParseState **state, const JsonbContainer *from, const Path *
 		Path		path = {parent, pair->snake, 0};
 		JsonbValue	key;
 		JsonbValue	value = pair->value;
+		bool		built = false;
 		bool		again = written != NULL && written->snake_length == pair->snake_length &&
 			memcmp(written->snake, pair->snake, pair->snake_length) == 0;
 
@@ -124,6 +125,10 @@ convert_object(JsonbParseState **state, const JsonbContainer *from, const Path *
 
 				convert(&own_state, value.val.binary.data, &path, &own_result);
 				apart = JsonbValueToJsonb(own_result);
+				/* taken over as it is: building it once more would double the work at every level of twins */
+				value.val.binary.data = &apart->root;
+				value.val.binary.len = VARSIZE(apart) - VARHDRSZ;
+				built = true;
 			}
 			else
 				apart = JsonbValueToJsonb(&value);
@@ -146,7 +151,7 @@ convert_object(JsonbParseState **state, const JsonbContainer *from, const Path *
 		key.val.string.val = pair->snake;
 		key.val.string.len = pair->snake_length;
 		*result = pushJsonbValue(state, WJB_KEY, &key);
-		if (value.type == jbvBinary)
+		if (value.type == jbvBinary && !built)
 			convert(state, value.val.binary.data, &path, result);
 		else
 			*result = pushJsonbValue(state, WJB_VALUE, &value);

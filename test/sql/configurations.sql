@@ -6,6 +6,17 @@ SELECT tenant_id FROM execreport.create_tenant(122, 'Neighbour');
 SET execreport.tenant_id = 121;
 SET execreport.user_id = 'ana@example.com';
 
+-- two spellings inside of two spellings: the work grows with the document, not with 2 to the power of its depth
+CREATE FUNCTION pg_temp.twins(depth integer) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE one text := '[{"xY": 1}]'; two text := '[{"x_y": 1}]';
+BEGIN
+    FOR i IN 1 .. depth LOOP one := format('{"aB": %s, "a_b": %s}', one, two); two := format('{"a_b": %s}', two); END LOOP;
+    RETURN one;
+END $$;
+SET statement_timeout = '10s';
+SELECT execreport._snake_case(pg_temp.twins(2)), execreport._snake_case(pg_temp.twins(40)) = (repeat('{"a_b": ', 40) || '[{"x_y": 1}]' || repeat('}', 40))::jsonb AS deep;
+RESET statement_timeout;
+
 -- a new one, in camelCase; the hash is that of the canonical snake_case document
 SELECT configuration_id, context_version, context_hash, name, brand, negative_scope, edit_reason, edited_by
   FROM execreport.save_configuration(NULL, '{"name": "US", "brand": {"name": "Acme", "revenueBand": "1M"}, "negativeScope": {"excludedKeywords": ["cheap"]}}');

@@ -24,6 +24,15 @@ SELECT count(*) FROM execreport.check_contract('order', '{"id": "a", "total": 9}
 SELECT count(*) FROM execreport.check_contract('order', '{"id": 5}', '1');
 SELECT execreport.require_contract('order', '{"id": "a", "total": 9}');
 SELECT execreport.require_contract('order', '{"id": 5, "total": "9"}');
+-- names that a JSON Pointer writes in a way of its own, and no name
+BEGIN;
+SELECT version FROM execreport.register_contract('odd', '1', '{"properties": {"": {"type": "string"}, "a/b~": {"properties": {"": {"maximum": 5}}}}}');
+SELECT execreport.require_contract('odd', '{"": 1, "a/b~": {"": 7}}');
+ROLLBACK;
+BEGIN;
+SELECT version FROM execreport.register_contract('meta', '1', '{"$ref": "http://json-schema.org/draft-07/schema#"}');
+SELECT execreport.require_contract('meta', '{"minLength": "x"}');
+ROLLBACK;
 SELECT execreport.require_contract('order', '{}', version => '1');
 SELECT execreport.require_contract('order', '{}', '4');
 SELECT execreport.require_contract('orders', '{}');

@@ -51,6 +51,14 @@ SELECT jsonb_pretty(er_plain(execreport.promote(er_items('SQL', 'Data Engineer')
 SELECT jsonb_pretty(er_plain(execreport.promote(er_items('SQL', 'Adviser') || '[{"type": "skill", "id": "00000000-0000-0000-0000-000000000000"}]')));
 -- the type has to be the entity's
 SELECT er_plain(execreport.promote(jsonb_set(er_items('Report Bot'), '{0,type}', '"skill"')));
+-- also beside the right one
+BEGIN;
+SELECT er_plain(execreport.promote(er_items('Report Bot') || jsonb_set(er_items('Report Bot'), '{0,type}', '"skill"')));
+ROLLBACK;
+BEGIN;
+SELECT er_plain(execreport.reject(er_items('Report Bot') || jsonb_set(er_items('Report Bot'), '{0,type}', '"skill"')));
+SELECT action, entity_type, reason FROM execreport.audit_logs WHERE tenant_id = 620 AND action LIKE 'reject%' ORDER BY audit_id;
+ROLLBACK;
 SELECT er_plain(execreport.promote('[]'));
 SELECT * FROM er_state();
 SELECT type, name, status, discovered_in_scenario_id = :'data' AS from_data FROM execreport.catalogue ORDER BY execreport._type_order(type), name;
@@ -102,6 +110,12 @@ SELECT type, name, status FROM execreport.catalogue WHERE discovered_in_scenario
 SELECT (SELECT count(*) FROM execreport.role_competencies WHERE scenario_id = :'data') AS role_links,
        (SELECT count(*) FROM execreport.competency_skills WHERE scenario_id = :'data') AS skill_links,
        (SELECT count(*) FROM execreport.capability_competencies WHERE scenario_id = :'data') AS competency_links;
+
+-- three that are alike, also where five are the same but for their marks
+BEGIN;
+SELECT er_incubate('C', '[{"name": "Languages", "competencies": [{"name": "Programming", "skills": ["C", "C#", "C!", "C?", "C."]}]}]') AS c \gset
+SELECT name, jsonb_array_length(similarities) FROM execreport.list_incubated(:'c') WHERE type = 'skill' ORDER BY name COLLATE "C";
+ROLLBACK;
 
 -- a whole tree at once leaves nothing; the state follows
 SELECT er_incubate('Gone', '[{"name": "Gone A", "competencies": [{"name": "Gone B", "skills": ["Gone C"]}]}]') AS gone \gset
