@@ -11,11 +11,13 @@
  */
 #include "compat.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "consolidation.h"
 
+#define NAMED_BYTES 200			/* of an object, in a reason */
 #define MORE 1
 #define LESS (-1)
 
@@ -95,7 +97,7 @@ static void append_stem(StringInfo out, ErText word);
 static void without_accents(StringInfo out, ErText text);
 static bool in_words(const char *const *words, int count, ErText word);
 static void list_opposites(const ErConsolidation *state, ErRanked *ranked, const ErList *ours, const ErList *others,
-						   ErText object);
+						   const char *reason);
 static void find_dropped(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked);
 static void find_dependencies(const ErConsolidation *state, ErRanked *ranked);
 static uint32 answer_to(const ErConsolidation *state, const ErRanked *ranked, ErTextBuffer *buffer, ErText need);
@@ -213,6 +215,7 @@ find_opposites(const ErConsolidation *state, ErRanked *ranked)
 	{
 		const Object *object = er_item(&found.objects.list, Object, i);
 		ErText		name = object->key;
+		const char *reason;
 
 		CHECK_FOR_INTERRUPTS();
 		if (object->more.count == 0 || object->less.count == 0)
@@ -222,8 +225,9 @@ find_opposites(const ErConsolidation *state, ErRanked *ranked)
 			name.ptr++;
 			name.len--;
 		}
-		list_opposites(state, ranked, &object->more, &object->less, name);
-		list_opposites(state, ranked, &object->less, &object->more, name);
+		reason = psprintf("opposite actions on \"%.*s\"", pg_mbcliplen(name.ptr, name.len, NAMED_BYTES), name.ptr);
+		list_opposites(state, ranked, &object->more, &object->less, reason);
+		list_opposites(state, ranked, &object->less, &object->more, reason);
 	}
 }
 
@@ -407,7 +411,7 @@ particle_polarity(ErText verb, ErText particle)
 	return 0;
 }
 
-/* publish and publishing, use and using: without -ing, -e and the second of two equal letters */
+/* publish and publishing, use and using: without -ing, -e and the second of two equal letters (of ASCII: not half a letter) */
 static void
 append_stem(StringInfo out, ErText word)
 {
@@ -415,18 +419,23 @@ append_stem(StringInfo out, ErText word)
 		word.len -= 3;
 	else if (word.len > 2 && word.ptr[word.len - 1] == 'e')
 		word.len--;
-	if (word.len > 2 && word.ptr[word.len - 1] == word.ptr[word.len - 2])
+	if (word.len > 2 && word.ptr[word.len - 1] == word.ptr[word.len - 2] && !IS_HIGHBIT_SET(word.ptr[word.len - 1]))
 		word.len--;
 	appendBinaryStringInfo(out, word.ptr, word.len);
 }
 
-/* á é í ó ú without their accents (UTF8). */
+/* á é í ó ú without their accents; in a database whose encoding is not UTF8, the text as it is. */
 static void
 without_accents(StringInfo out, ErText text)
 {
 	static const char plain[] = {[0x21] = 'a', [0x29] = 'e', [0x2D] = 'i', [0x33] = 'o', [0x3A] = 'u'};
 
 	resetStringInfo(out);
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		appendBinaryStringInfo(out, text.ptr, text.len);
+		return;
+	}
 	for (uint32 i = 0; i < text.len;)
 	{
 		uint32		run = i;
@@ -468,7 +477,7 @@ in_words(const char *const *words, int count, ErText word)
 }
 
 static void
-list_opposites(const ErConsolidation *state, ErRanked *ranked, const ErList *ours, const ErList *others, ErText object)
+list_opposites(const ErConsolidation *state, ErRanked *ranked, const ErList *ours, const ErList *others, const char *reason)
 {
 	for (uint32 i = 0; i < ours->count; i++)
 	{
@@ -480,8 +489,7 @@ list_opposites(const ErConsolidation *state, ErRanked *ranked, const ErList *our
 			const ErRecommendation *other = er_item(&state->recommendations.list, ErRecommendation,
 													*er_item(others, uint32, j));
 
-			if (!er_conflict_add(list, "opposite", er_recommendation_name(other),
-								 psprintf("opposite actions on \"%.*s\"", (int) Min(object.len, 200), object.ptr)))
+			if (!er_conflict_add(list, "opposite", er_recommendation_name(other), reason))
 				break;
 		}
 	}

@@ -115,7 +115,6 @@ static void read_recommendations(ErConsolidation *state, Place *place, const ErJ
 static void read_deprioritized(Place *place, const ErJson *list, Recommendations *report);
 static void finish_recommendations(ErConsolidation *state, Recommendations *report);
 
-static const ErJson *first_known(const ErJson *values, int a, int b);
 static ErText text_field(const Place *place, const ErJson *values, int field);
 static ErText text_of_two(const Place *place, const ErJson *values, int first, int second);
 static ErText id_field(const Place *place, const ErJson *values, int field);
@@ -235,7 +234,7 @@ er_read_reports(ErConsolidation *state, const Jsonb *reports)
 		Place		place = {path, NULL, NULL, 0, report_keys};
 		ErReportInput input;
 		ErText		executed;
-		const ErJson *playbook;
+		int			said;
 
 		CHECK_FOR_INTERRUPTS();
 		snprintf(path, sizeof(path), "reports[%u].", i);
@@ -251,12 +250,11 @@ er_read_reports(ErConsolidation *state, const Jsonb *reports)
 		input.module = text_of_two(&place, values, REPORT_MODULE, REPORT_MODULE_);
 		input.executed_at = ER_UNKNOWN_TIME;
 		executed = text_of_two(&place, values, REPORT_EXECUTED, REPORT_EXECUTED_);
+		said = text_field(&place, values, REPORT_EXECUTED).ptr != NULL ? REPORT_EXECUTED : REPORT_EXECUTED_;
 		if (executed.ptr != NULL && !er_read_instant(executed, &input.executed_at))
-			wrong_field(&place, REPORT_EXECUTED, first_known(values, REPORT_EXECUTED, REPORT_EXECUTED_),
-						"an ISO 8601 date and time");
+			wrong_field(&place, said, &values[said], "an ISO 8601 date and time");
 		input.output = values[REPORT_OUTPUT];
-		playbook = first_known(values, REPORT_PLAYBOOK, REPORT_PLAYBOOK_);
-		input.playbook = *playbook;
+		input.playbook = values[er_json_is_missing(&values[REPORT_PLAYBOOK]) ? REPORT_PLAYBOOK_ : REPORT_PLAYBOOK];
 		er_read_report(state, &input);
 	}
 }
@@ -666,12 +664,6 @@ finish_recommendations(ErConsolidation *state, Recommendations *report)
 }
 
 /* ---- fields ---- */
-
-static const ErJson *
-first_known(const ErJson *values, int a, int b)
-{
-	return er_json_is_missing(&values[a]) ? &values[b] : &values[a];
-}
 
 static inline ErText
 text_field(const Place *place, const ErJson *values, int field)
