@@ -525,6 +525,8 @@ extern ErText er_normalise(ErTextBuffer *buffer, ErText text, Size room_before);
 /* Full case folding of one character into at most three; how many. */
 extern int	er_fold_character(unsigned int c, unsigned int *to);
 extern void er_fingerprint(ErText key, uint8 *fingerprint);
+/* The text of a number: its digits, with an exponent where there are many and that is shorter. */
+extern ErText er_number_text(const ErJson *number);
 
 /* ---- consolidation_insights.c ---- */
 

@@ -13,7 +13,6 @@
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 
 #include "consolidation.h"
 
@@ -117,6 +116,7 @@ static void finish_recommendations(ErConsolidation *state, Recommendations *repo
 
 static ErText text_field(const Place *place, const ErJson *values, int field);
 static ErText text_of_two(const Place *place, const ErJson *values, int first, int second);
+static inline bool id_of(const ErJson *value, ErText *id);
 static ErText id_field(const Place *place, const ErJson *values, int field);
 static int64 confidence_field(const Place *place, const ErJson *values, int field);
 static bool list_field(const Place *place, const ErJson *values, int field);
@@ -576,18 +576,14 @@ read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, R
 			er_json_walk(&pieces, &values[RE_DEPENDENCIES]);
 			for (uint32 k = 0; k < piece_count; k++)
 			{
-				ErJson		pair[2];
-				Place		element_place = *place;
 				Need	   *need;
 				ErText		on;
 
 				if ((k & 0xFFF) == 0xFFF)
 					CHECK_FOR_INTERRUPTS();
 				er_json_next(&pieces, &piece);
-				if (piece.type != JENTRY_ISSTRING && piece.type != JENTRY_ISNUMERIC && piece.type != JENTRY_ISNULL)
-					wrong_element(&element_place, RE_DEPENDENCIES, k, &piece, "a string");
-				pair[1] = piece;
-				on = id_field(&element_place, pair, 1);
+				if (!id_of(&piece, &on))
+					wrong_element(place, RE_DEPENDENCIES, k, &piece, "a string");
 				if (on.ptr == NULL)
 					continue;
 				er_valueset_add(&state->arena,
@@ -604,7 +600,7 @@ read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, R
 static void
 read_deprioritized(Place *place, const ErJson *list, Recommendations *report)
 {
-	ErJson		element[2];
+	ErJson		element;
 	ErJsonWalk	walk;
 	uint32		count;
 
@@ -623,10 +619,9 @@ read_deprioritized(Place *place, const ErJson *list, Recommendations *report)
 
 		if ((i & 0xFFF) == 0xFFF)
 			CHECK_FOR_INTERRUPTS();
-		er_json_next(&walk, &element[1]);
-		if (element[1].type != JENTRY_ISSTRING && element[1].type != JENTRY_ISNUMERIC && element[1].type != JENTRY_ISNULL)
-			wrong_element(place, DOC_DEPRIORITIZED, i, &element[1], "the id of a recommendation");
-		id = id_field(place, element, 1);
+		er_json_next(&walk, &element);
+		if (!id_of(&element, &id))
+			wrong_element(place, DOC_DEPRIORITIZED, i, &element, "the id of a recommendation");
 		if (id.ptr == NULL)
 			continue;
 		hash = er_hash(id.ptr, id.len);
@@ -694,19 +689,33 @@ text_of_two(const Place *place, const ErJson *values, int first, int second)
 	return one.ptr != NULL ? one : two;
 }
 
-/* An id is a string; a number is read as its text. */
-static ErText
+/* An id is a string; a number is read as its text. False when it is neither, nor missing. */
+static inline bool
+id_of(const ErJson *value, ErText *id)
+{
+	id->ptr = NULL;
+	id->len = 0;
+	if (value->type == JENTRY_ISNUMERIC)
+		*id = er_number_text(value);
+	else if (value->type != JENTRY_ISSTRING)
+		return er_json_is_missing(value);
+	else if (!er_is_blank(value->ptr, value->len))
+	{
+		id->ptr = value->ptr;
+		id->len = value->len;
+		*id = trim(*id);
+	}
+	return true;
+}
+
+static inline ErText
 id_field(const Place *place, const ErJson *values, int field)
 {
-	ErText		text;
+	ErText		id;
 
-	if (values[field].type == JENTRY_ISNUMERIC)
-	{
-		text.ptr = numeric_normalize((Numeric) values[field].ptr);
-		text.len = strlen(text.ptr);
-		return text;
-	}
-	return trim(text_field(place, values, field));
+	if (!id_of(&values[field], &id))
+		wrong_field(place, field, &values[field], "a string");
+	return id;
 }
 
 /* A confidence in units of 0.00000001, or -1. */

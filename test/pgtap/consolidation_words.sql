@@ -1,6 +1,6 @@
 -- What a document says comes back in whole characters, and an error names a field as the document spells it.
 BEGIN;
-SELECT plan(7);
+SELECT plan(9);
 
 CREATE FUNCTION pg_temp.reason(one text, other text) RETURNS text LANGUAGE sql AS $$
     SELECT execreport.consolidate_recommendations(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output',
@@ -26,5 +26,16 @@ SELECT throws_ok($$ SELECT execreport.consolidate_exec_reports('[{"moduleId": "m
 SELECT throws_ok($$ SELECT execreport.consolidate_exec_reports('[{"moduleId": "m", "output": {"recommendations": [{"action": "a"}]}}]',
                         '{"keywordExclusions": [{"value": "a", "expiresAt": "never"}]}') $$,
                  '22023', 'negative_scope.keywordExclusions[0].expiresAt is the string "never"', 'expiresAt is named expiresAt');
+
+-- ids that are numbers
+CREATE FUNCTION pg_temp.id_text(id numeric) RETURNS text LANGUAGE sql AS $$
+    SELECT execreport.consolidate_exec_reports(jsonb_build_array(jsonb_build_object('moduleId', 'm', 'playbookResult',
+               jsonb_build_object('deprioritized', jsonb_build_array(id))))) #>> '{deprioritized,0,ids,0}' $$;
+SELECT is(array_agg(pg_temp.id_text(id) ORDER BY n), '{7,-1.5,1000000,1e131071,-25e200,1e-300,-12305e-204,1025e-105}', 'a long number is shortened')
+  FROM unnest('{7,-1.50,1000000,1e131071,-2.5e201,1e-300,-1.2305e-200}'::numeric[] || '1.025e-102'::numeric) WITH ORDINALITY AS v (id, n);
+SELECT is(count(*), 0::bigint, 'and stays the same number')
+  FROM generate_series(1, 300) AS i, unnest(ARRAY[repeat('7', i), '-' || repeat('90', i), '0.' || repeat('0', i) || '31', repeat('5', i) || '.' || repeat('50', 9),
+           '1' || repeat('0', i), '-1' || repeat('0', i) || '.000' || repeat('3', 150)]::numeric[]) AS id
+ WHERE pg_temp.id_text(id)::numeric IS DISTINCT FROM id;
 SELECT * FROM finish();
 ROLLBACK;
