@@ -90,6 +90,7 @@ typedef struct Opposites
 
 static void find_opposites(const ErConsolidation *state, ErRanked *ranked);
 static void read_action(Opposites *found, ErText key, uint32 group);
+static uint32 after_fillers(const ErTokens *tokens, uint32 at);
 static void add_object(Opposites *found, uint32 from, bool plain, int polarity, uint32 group);
 static int	verb_polarity(ErText word);
 static int	particle_polarity(ErText verb, ErText particle);
@@ -237,7 +238,7 @@ read_action(Opposites *found, ErText key, uint32 group)
 {
 	ErText	   *words;
 	uint32		count;
-	uint32		at = 0;
+	uint32		at;
 	bool		negated = false;
 	ErText		negator = {NULL, 0};
 	int			polarity;
@@ -249,8 +250,7 @@ read_action(Opposites *found, ErText key, uint32 group)
 	words = found->tokens.words;
 	count = found->tokens.count;
 
-	while (at < count && IN_WORDS(fillers, words[at]))
-		at++;
+	at = after_fillers(&found->tokens, 0);
 	if (at + 1 < count && (strncmp(words[at].ptr, "do not", 6) == 0 || strncmp(words[at].ptr, "don t", 5) == 0) &&
 		words[at].len <= 3)
 		at++;
@@ -260,8 +260,7 @@ read_action(Opposites *found, ErText key, uint32 group)
 		negator = words[at++];
 		if (at < count && words[at].len == 2 && memcmp(words[at].ptr, "de", 2) == 0)
 			at++;
-		while (at < count && IN_WORDS(fillers, words[at]))
-			at++;
+		at = after_fillers(&found->tokens, at);
 	}
 	if (at == count)
 		return;
@@ -290,6 +289,15 @@ read_action(Opposites *found, ErText key, uint32 group)
 		add_object(found, at, false, LESS, group);
 }
 
+static uint32
+after_fillers(const ErTokens *tokens, uint32 at)
+{
+	for (; at < tokens->count && IN_WORDS(fillers, tokens->words[at]); at++)
+		if ((at & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
+	return at;
+}
+
 static void
 add_object(Opposites *found, uint32 from, bool plain, int polarity, uint32 group)
 {
@@ -305,6 +313,8 @@ add_object(Opposites *found, uint32 from, bool plain, int polarity, uint32 group
 	{
 		ErText		word = found->tokens.words[i];
 
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 		if (IN_WORDS(small_words, word))
 			continue;
 		if (found->object.len > (plain ? 1 : 0))

@@ -116,6 +116,7 @@ er_number_text(const ErJson *number)
 		int			whole = point == NULL || point < first ? 0 : point - first;
 		char	   *shorter;
 
+		CHECK_FOR_INTERRUPTS();
 		while (point == NULL && end[-1] == '0')
 			end--;
 		shorter = psprintf("%s%.*s%.*se%d", *digits == '-' ? "-" : "", whole, first,
