@@ -2,7 +2,7 @@
  * consolidation.h
  *		The consolidation machine: exec reports in, one set of insights, recommendations and synthesis out.
  *
- * A report is read once (consolidation_read.c), its items are merged into a state (…_insights.c, …_recommendations.c),
+ * A report is read once (consolidation_read*.c), its items are merged into a state (…_insights.c, …_recommendations.c),
  * and a final step orders and writes them. Invariants:
  *
  * - Nothing in the result depends on the order of the reports or on how workers shared them: every merge takes the
