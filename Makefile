@@ -65,7 +65,7 @@ regress_dir := $(shell echo $${TMPDIR:-/tmp})/execreport-installcheck
 include $(PGXS)
 
 # OpenSSL, where the server has it
-SHLIB_LINK += $(filter -lcrypto,$(LIBS))
+override SHLIB_LINK += $(filter -lcrypto,$(LIBS))
 
 $(DATA_built): $(addprefix sql/,$(addsuffix .sql,$(SQL_PARTS))) Makefile
 	{ for part in $(SQL_PARTS); do cat sql/$$part.sql || exit 1; echo; done; } > $@.tmp && mv $@.tmp $@

@@ -126,9 +126,14 @@ BEGIN
      WHERE c.tenant_id = tenant AND c.configuration_id = _create_exec_report.configuration_id
        AND v.context_version = _create_exec_report.context_version
        FOR KEY SHARE OF c
+    ON CONFLICT (tenant_id, id) DO NOTHING
     RETURNING * INTO result;
     IF NOT FOUND THEN
         PERFORM execreport._require_configuration(tenant, _create_exec_report.configuration_id, _create_exec_report.context_version);
+        -- somebody stored the same id meanwhile
+        result := execreport._create_exec_report(_create_exec_report.configuration_id, _create_exec_report.module_id,
+                      _create_exec_report.output, _create_exec_report.playbook_result, _create_exec_report.context_version,
+                      _create_exec_report.executed_at, new_id);
     END IF;
     RETURN result;
 END

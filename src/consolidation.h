@@ -2,7 +2,7 @@
  * consolidation.h
  *		The consolidation machine: exec reports in, one set of insights, recommendations and synthesis out.
  *
- * A report is read once (consolidation_read.c), its items are merged into a state (…_insights.c, …_recommendations.c),
+ * A report is read once (consolidation_read*.c), its items are merged into a state (…_insights.c, …_recommendations.c),
  * and a final step orders and writes them. Invariants:
  *
  * - Nothing in the result depends on the order of the reports or on how workers shared them: every merge takes the
@@ -525,6 +525,8 @@ extern ErText er_normalise(ErTextBuffer *buffer, ErText text, Size room_before);
 /* Full case folding of one character into at most three; how many. */
 extern int	er_fold_character(unsigned int c, unsigned int *to);
 extern void er_fingerprint(ErText key, uint8 *fingerprint);
+/* The text of a number: its digits, with an exponent where there are many and that is shorter. */
+extern ErText er_number_text(const ErJson *number);
 
 /* ---- consolidation_insights.c ---- */
 

@@ -11,11 +11,13 @@
  */
 #include "compat.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "consolidation.h"
 
+#define NAMED_BYTES 200			/* of an object, in a reason */
 #define MORE 1
 #define LESS (-1)
 
@@ -88,6 +90,7 @@ typedef struct Opposites
 
 static void find_opposites(const ErConsolidation *state, ErRanked *ranked);
 static void read_action(Opposites *found, ErText key, uint32 group);
+static uint32 after_fillers(const ErTokens *tokens, uint32 at);
 static void add_object(Opposites *found, uint32 from, bool plain, int polarity, uint32 group);
 static int	verb_polarity(ErText word);
 static int	particle_polarity(ErText verb, ErText particle);
@@ -95,7 +98,7 @@ static void append_stem(StringInfo out, ErText word);
 static void without_accents(StringInfo out, ErText text);
 static bool in_words(const char *const *words, int count, ErText word);
 static void list_opposites(const ErConsolidation *state, ErRanked *ranked, const ErList *ours, const ErList *others,
-						   ErText object);
+						   const char *reason);
 static void find_dropped(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked);
 static void find_dependencies(const ErConsolidation *state, ErRanked *ranked);
 static uint32 answer_to(const ErConsolidation *state, const ErRanked *ranked, ErTextBuffer *buffer, ErText need);
@@ -213,6 +216,7 @@ find_opposites(const ErConsolidation *state, ErRanked *ranked)
 	{
 		const Object *object = er_item(&found.objects.list, Object, i);
 		ErText		name = object->key;
+		const char *reason;
 
 		CHECK_FOR_INTERRUPTS();
 		if (object->more.count == 0 || object->less.count == 0)
@@ -222,8 +226,9 @@ find_opposites(const ErConsolidation *state, ErRanked *ranked)
 			name.ptr++;
 			name.len--;
 		}
-		list_opposites(state, ranked, &object->more, &object->less, name);
-		list_opposites(state, ranked, &object->less, &object->more, name);
+		reason = psprintf("opposite actions on \"%.*s\"", pg_mbcliplen(name.ptr, name.len, NAMED_BYTES), name.ptr);
+		list_opposites(state, ranked, &object->more, &object->less, reason);
+		list_opposites(state, ranked, &object->less, &object->more, reason);
 	}
 }
 
@@ -233,7 +238,7 @@ read_action(Opposites *found, ErText key, uint32 group)
 {
 	ErText	   *words;
 	uint32		count;
-	uint32		at = 0;
+	uint32		at;
 	bool		negated = false;
 	ErText		negator = {NULL, 0};
 	int			polarity;
@@ -245,8 +250,7 @@ read_action(Opposites *found, ErText key, uint32 group)
 	words = found->tokens.words;
 	count = found->tokens.count;
 
-	while (at < count && IN_WORDS(fillers, words[at]))
-		at++;
+	at = after_fillers(&found->tokens, 0);
 	if (at + 1 < count && (strncmp(words[at].ptr, "do not", 6) == 0 || strncmp(words[at].ptr, "don t", 5) == 0) &&
 		words[at].len <= 3)
 		at++;
@@ -256,8 +260,7 @@ read_action(Opposites *found, ErText key, uint32 group)
 		negator = words[at++];
 		if (at < count && words[at].len == 2 && memcmp(words[at].ptr, "de", 2) == 0)
 			at++;
-		while (at < count && IN_WORDS(fillers, words[at]))
-			at++;
+		at = after_fillers(&found->tokens, at);
 	}
 	if (at == count)
 		return;
@@ -286,6 +289,15 @@ read_action(Opposites *found, ErText key, uint32 group)
 		add_object(found, at, false, LESS, group);
 }
 
+static uint32
+after_fillers(const ErTokens *tokens, uint32 at)
+{
+	for (; at < tokens->count && IN_WORDS(fillers, tokens->words[at]); at++)
+		if ((at & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
+	return at;
+}
+
 static void
 add_object(Opposites *found, uint32 from, bool plain, int polarity, uint32 group)
 {
@@ -301,6 +313,8 @@ add_object(Opposites *found, uint32 from, bool plain, int polarity, uint32 group
 	{
 		ErText		word = found->tokens.words[i];
 
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 		if (IN_WORDS(small_words, word))
 			continue;
 		if (found->object.len > (plain ? 1 : 0))
@@ -407,7 +421,7 @@ particle_polarity(ErText verb, ErText particle)
 	return 0;
 }
 
-/* publish and publishing, use and using: without -ing, -e and the second of two equal letters */
+/* publish and publishing, use and using: without -ing, -e and the second of two equal letters (of ASCII: not half a letter) */
 static void
 append_stem(StringInfo out, ErText word)
 {
@@ -415,18 +429,23 @@ append_stem(StringInfo out, ErText word)
 		word.len -= 3;
 	else if (word.len > 2 && word.ptr[word.len - 1] == 'e')
 		word.len--;
-	if (word.len > 2 && word.ptr[word.len - 1] == word.ptr[word.len - 2])
+	if (word.len > 2 && word.ptr[word.len - 1] == word.ptr[word.len - 2] && !IS_HIGHBIT_SET(word.ptr[word.len - 1]))
 		word.len--;
 	appendBinaryStringInfo(out, word.ptr, word.len);
 }
 
-/* á é í ó ú without their accents (UTF8). */
+/* á é í ó ú without their accents; in a database whose encoding is not UTF8, the text as it is. */
 static void
 without_accents(StringInfo out, ErText text)
 {
 	static const char plain[] = {[0x21] = 'a', [0x29] = 'e', [0x2D] = 'i', [0x33] = 'o', [0x3A] = 'u'};
 
 	resetStringInfo(out);
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		appendBinaryStringInfo(out, text.ptr, text.len);
+		return;
+	}
 	for (uint32 i = 0; i < text.len;)
 	{
 		uint32		run = i;
@@ -475,7 +494,7 @@ in_words(const char *const *words, int count, ErText word)
 }
 
 static void
-list_opposites(const ErConsolidation *state, ErRanked *ranked, const ErList *ours, const ErList *others, ErText object)
+list_opposites(const ErConsolidation *state, ErRanked *ranked, const ErList *ours, const ErList *others, const char *reason)
 {
 	for (uint32 i = 0; i < ours->count; i++)
 	{
@@ -487,8 +506,7 @@ list_opposites(const ErConsolidation *state, ErRanked *ranked, const ErList *our
 			const ErRecommendation *other = er_item(&state->recommendations.list, ErRecommendation,
 													*er_item(others, uint32, j));
 
-			if (!er_conflict_add(list, "opposite", er_recommendation_name(other),
-								 psprintf("opposite actions on \"%.*s\"", (int) Min(object.len, 200), object.ptr)))
+			if (!er_conflict_add(list, "opposite", er_recommendation_name(other), reason))
 				break;
 		}
 	}

@@ -2,25 +2,21 @@
  * consolidation_read.c
  *		Reading exec reports: both spellings of every field at the door, one inside.
  *
- * A value of the wrong type, or a confidence that is none, is an error that names the place. A missing field, a null
- * and a blank text are all unknown. Of two spellings the one named first is taken when it is known.
+ * Of two spellings the one named first is taken when it is known. Recommendations are read by
+ * consolidation_read_recommendations.c; both read single fields by consolidation_fields.h.
  */
 #include "compat.h"
 
-#include "datatype/timestamp.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 
 #include "consolidation.h"
+#include "consolidation_fields.h"
 
 #define INSIGHTS_AT_ONCE 64		/* read before they are taken, for the scale of their confidences */
 #define UNIT_SCALE INT64CONST(100000000)	/* 1, in 0.00000001 */
 
-/* The fields of a report, its two documents, an insight and a recommendation. */
+/* The fields of a report, its two documents, and an insight. */
 enum report_field
 {
 	REPORT_ID = 1, REPORT_MODULE, REPORT_MODULE_, REPORT_EXECUTED, REPORT_EXECUTED_, REPORT_OUTPUT,
@@ -32,12 +28,7 @@ static const ErJsonKey report_keys[] = {
 	{"playbook_result", REPORT_PLAYBOOK_}, {NULL, 0}
 };
 
-enum document_field
-{
-	DOC_INSIGHTS = 1, DOC_RECOMMENDATIONS, DOC_DEPRIORITIZED, DOC_PROMPT, DOC_PROMPT_, DOC_CONFIDENCE, DOC_MODULE,
-	DOC_MODULE_, DOC_FIELDS = DOC_MODULE_
-};
-static const ErJsonKey document_keys[] = {
+const ErJsonKey er_document_keys[] = {
 	{"insights", DOC_INSIGHTS}, {"recommendations", DOC_RECOMMENDATIONS}, {"deprioritized", DOC_DEPRIORITIZED},
 	{"councilPrompt", DOC_PROMPT}, {"council_prompt", DOC_PROMPT_}, {"confidence", DOC_CONFIDENCE},
 	{"moduleId", DOC_MODULE}, {"module_id", DOC_MODULE_}, {NULL, 0}
@@ -57,85 +48,23 @@ static const ErJsonKey insight_keys[] = {
 	{"dataPoint", IN_DATA_POINT}, {"data_point", IN_DATA_POINT_}, {NULL, 0}
 };
 
-enum recommendation_field
-{
-	RE_ID = 1, RE_ACTION, RE_TITLE, RE_RATIONALE, RE_REASON, RE_IMPACT, RE_ESTIMATED, RE_ESTIMATED_, RE_PRIORITY,
-	RE_EFFORT, RE_TIMELINE, RE_DEPENDENCIES, RE_THEME, RE_CATEGORY, RE_FIELDS = RE_CATEGORY
-};
-static const ErJsonKey recommendation_keys[] = {
-	{"id", RE_ID}, {"action", RE_ACTION}, {"title", RE_TITLE}, {"rationale", RE_RATIONALE}, {"reason", RE_REASON},
-	{"impact", RE_IMPACT}, {"estimatedImpact", RE_ESTIMATED}, {"estimated_impact", RE_ESTIMATED_},
-	{"priority", RE_PRIORITY}, {"effort", RE_EFFORT}, {"timeline", RE_TIMELINE}, {"dependencies", RE_DEPENDENCIES},
-	{"theme", RE_THEME}, {"category", RE_CATEGORY}, {NULL, 0}
-};
-
-/* Where we are, for messages only. */
-typedef struct Place
-{
-	const char *path;			/* of the report */
-	const char *document;		/* output or playbookResult */
-	const char *list;			/* insights or recommendations, or NULL */
-	uint32		number;
-	const ErJsonKey *keys;
-} Place;
-
-/* The ids of one list of a report, and what has them. */
-typedef struct LocalId
-{
-	ErText		id;
-	uint32		group;
-	bool		used;
-} LocalId;
-
-/* A dependency that waits until all recommendations of its report are known. */
-typedef struct Need
-{
-	uint32		group;
-	ErText		on;
-} Need;
-
-typedef struct Recommendations
-{
-	ErArena		arena;			/* of the temporary context */
-	ErTable		ids;			/* LocalId: all of this report */
-	ErTable		playbook_ids;	/* LocalId: of the playbook's list */
-	ErTable		dropped;		/* LocalId: the deprioritized */
-	ErList		needs;
-} Recommendations;
-
-static void read_insights(ErConsolidation *state, Place *playbook_place, const ErJson *playbook, Place *output_place,
+static void read_insights(ErConsolidation *state, ErPlace *playbook_place, const ErJson *playbook, ErPlace *output_place,
 						  const ErJson *output);
-static int64 highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uint32 count);
-static int64 read_insight(ErConsolidation *state, Place *place, const ErJson *element, bool playbook);
-static void take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *twins);
-static void take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *arena, ErTable *twins);
+static int64 highest_confidence(ErConsolidation *state, ErPlace *place, const ErJson *list, uint32 count);
+static int64 read_insight(ErConsolidation *state, ErPlace *place, const ErJson *element, bool playbook);
+static void take_insights(ErConsolidation *state, ErPlace **places, ErArena *arena, ErTable *twins);
+static void take_insight(ErConsolidation *state, ErPlace *place, ErPending *item, ErArena *arena, ErTable *twins);
 static inline void add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value, uint32 hint);
-static void read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, Recommendations *report,
-								 bool playbook);
-static void read_deprioritized(Place *place, const ErJson *list, Recommendations *report);
-static void finish_recommendations(ErConsolidation *state, Recommendations *report);
 
-static const ErJson *first_known(const ErJson *values, int a, int b);
-static ErText text_field(const Place *place, const ErJson *values, int field);
-static ErText text_of_two(const Place *place, const ErJson *values, int first, int second);
-static ErText id_field(const Place *place, const ErJson *values, int field);
-static int64 confidence_field(const Place *place, const ErJson *values, int field);
-static bool list_field(const Place *place, const ErJson *values, int field);
-static ErText word_field(ErText text, const ErKnownWord *words);
+static int64 confidence_field(const ErPlace *place, const ErJson *values, int field);
 static int	severity_of(ErText text);
-static inline bool same_word(ErText text, const ErKnownWord *known);
-static inline ErText trim(ErText text);
-pg_noreturn static void wrong_field(const Place *place, int field, const ErJson *value, const char *expected);
-pg_noreturn static void wrong_element(const Place *place, int field, uint32 number, const ErJson *value,
-						  const char *expected);
-static char *place_path(const Place *place, int field);
 
 void
 er_read_report(ErConsolidation *state, const ErReportInput *input)
 {
 	MemoryContext caller = MemoryContextSwitchTo(state->temporary);
-	Place		place = {input->path, "output", NULL, 0, document_keys};
-	Place		playbook_place = {input->path, "playbookResult", NULL, 0, document_keys};
+	ErPlace		place = {input->path, "output", NULL, 0, er_document_keys};
+	ErPlace		playbook_place = {input->path, "playbookResult", NULL, 0, er_document_keys};
 	ErJson		none[DOC_FIELDS + 1];
 	const ErJson *output = none;
 	const ErJson *playbook = none;
@@ -151,16 +80,16 @@ er_read_report(ErConsolidation *state, const ErReportInput *input)
 	{
 		if (!er_json_is_object(&input->output))
 			er_wrong(psprintf("%soutput", input->path), &input->output, "an object");
-		output = er_json_fields(&input->output, document_keys, DOC_FIELDS, &state->layouts[0]);
+		output = er_json_fields(&input->output, er_document_keys, DOC_FIELDS, &state->layouts[0]);
 	}
 	if (!er_json_is_missing(&input->playbook))
 	{
 		if (!er_json_is_object(&input->playbook))
 			er_wrong(psprintf("%splaybookResult", input->path), &input->playbook, "an object");
-		playbook = er_json_fields(&input->playbook, document_keys, DOC_FIELDS, &state->layouts[1]);
+		playbook = er_json_fields(&input->playbook, er_document_keys, DOC_FIELDS, &state->layouts[1]);
 	}
 	if (module_id.ptr == NULL)
-		module_id = text_of_two(&place, output, DOC_MODULE, DOC_MODULE_);
+		module_id = er_text_of_two(&place, output, DOC_MODULE, DOC_MODULE_);
 	if (module_id.ptr == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -188,7 +117,7 @@ er_read_report(ErConsolidation *state, const ErReportInput *input)
 	mean = state->confidence_count == 0 ? ER_UNKNOWN_CONFIDENCE :
 		(int32) ((state->confidence_sum + state->confidence_count / 2) / state->confidence_count);
 	place.list = playbook_place.list = NULL;
-	place.keys = playbook_place.keys = document_keys;
+	place.keys = playbook_place.keys = er_document_keys;
 
 	said = confidence_field(&place, output, DOC_CONFIDENCE);
 	if (said >= 0)
@@ -198,16 +127,12 @@ er_read_report(ErConsolidation *state, const ErReportInput *input)
 
 	if (!state->insights_only)
 	{
-		Recommendations report = {{state->temporary}};
 		ErText		prompt;
 
-		read_deprioritized(&playbook_place, &playbook[DOC_DEPRIORITIZED], &report);
-		read_recommendations(state, &playbook_place, &playbook[DOC_RECOMMENDATIONS], &report, true);
-		read_recommendations(state, &place, &output[DOC_RECOMMENDATIONS], &report, false);
-		finish_recommendations(state, &report);
+		er_read_recommendations(state, &playbook_place, playbook, &place, output);
 		playbook_place.list = NULL;
-		playbook_place.keys = document_keys;
-		prompt = text_of_two(&playbook_place, playbook, DOC_PROMPT, DOC_PROMPT_);
+		playbook_place.keys = er_document_keys;
+		prompt = er_text_of_two(&playbook_place, playbook, DOC_PROMPT, DOC_PROMPT_);
 		if (prompt.ptr != NULL)
 			er_take_prompt(state, prompt);
 	}
@@ -232,10 +157,10 @@ er_read_reports(ErConsolidation *state, const Jsonb *reports)
 	{
 		const ErJson *values;
 		char		path[64];
-		Place		place = {path, NULL, NULL, 0, report_keys};
+		ErPlace		place = {path, NULL, NULL, 0, report_keys};
 		ErReportInput input;
 		ErText		executed;
-		const ErJson *playbook;
+		int			said;
 
 		CHECK_FOR_INTERRUPTS();
 		snprintf(path, sizeof(path), "reports[%u].", i);
@@ -247,16 +172,15 @@ er_read_reports(ErConsolidation *state, const Jsonb *reports)
 		}
 		values = er_json_fields(&report, report_keys, REPORT_FIELDS, &layout);
 		input.path = path;
-		input.id = text_field(&place, values, REPORT_ID);
-		input.module = text_of_two(&place, values, REPORT_MODULE, REPORT_MODULE_);
+		input.id = er_text_field(&place, values, REPORT_ID);
+		input.module = er_text_of_two(&place, values, REPORT_MODULE, REPORT_MODULE_);
 		input.executed_at = ER_UNKNOWN_TIME;
-		executed = text_of_two(&place, values, REPORT_EXECUTED, REPORT_EXECUTED_);
+		executed = er_text_of_two(&place, values, REPORT_EXECUTED, REPORT_EXECUTED_);
+		said = er_text_field(&place, values, REPORT_EXECUTED).ptr != NULL ? REPORT_EXECUTED : REPORT_EXECUTED_;
 		if (executed.ptr != NULL && !er_read_instant(executed, &input.executed_at))
-			wrong_field(&place, REPORT_EXECUTED, first_known(values, REPORT_EXECUTED, REPORT_EXECUTED_),
-						"an ISO 8601 date and time");
+			er_wrong_field(&place, said, &values[said], "an ISO 8601 date and time");
 		input.output = values[REPORT_OUTPUT];
-		playbook = first_known(values, REPORT_PLAYBOOK, REPORT_PLAYBOOK_);
-		input.playbook = *playbook;
+		input.playbook = values[er_json_is_missing(&values[REPORT_PLAYBOOK]) ? REPORT_PLAYBOOK_ : REPORT_PLAYBOOK];
 		er_read_report(state, &input);
 	}
 }
@@ -266,12 +190,12 @@ er_read_reports(ErConsolidation *state, const Jsonb *reports)
  * a few insights are all read before, of more the confidences are looked at in advance.
  */
 static void
-read_insights(ErConsolidation *state, Place *playbook_place, const ErJson *playbook, Place *output_place,
+read_insights(ErConsolidation *state, ErPlace *playbook_place, const ErJson *playbook, ErPlace *output_place,
 			  const ErJson *output)
 {
 	ErArena		arena = {state->temporary};
 	ErTable		twins = {{0}};
-	Place	   *places[] = {playbook_place, output_place};
+	ErPlace	   *places[] = {playbook_place, output_place};
 	const ErJson *lists[] = {playbook, output};
 	uint64		counts[] = {0, 0};
 	int64		highest = -1;
@@ -282,7 +206,7 @@ read_insights(ErConsolidation *state, Place *playbook_place, const ErJson *playb
 		if (er_json_is_missing(lists[l]))
 			continue;
 		if (!er_json_is_array(lists[l]))
-			wrong_field(places[l], DOC_INSIGHTS, lists[l], "an array");
+			er_wrong_field(places[l], DOC_INSIGHTS, lists[l], "an array");
 		counts[l] = er_json_count(lists[l]);
 		places[l]->list = "insights";
 		places[l]->keys = insight_keys;
@@ -320,7 +244,7 @@ read_insights(ErConsolidation *state, Place *playbook_place, const ErJson *playb
 }
 
 static int64
-highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uint32 count)
+highest_confidence(ErConsolidation *state, ErPlace *place, const ErJson *list, uint32 count)
 {
 	int64		highest = -1;
 	ErJson		element;
@@ -336,7 +260,7 @@ highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uin
 		place->number = i;
 		er_json_next(&walk, &element);
 		if (!er_json_is_object(&element))
-			er_wrong(place_path(place, 0), &element, "an object");
+			er_wrong(er_place_path(place, 0), &element, "an object");
 		values = er_json_fields(&element, insight_keys, IN_FIELDS, &state->layouts[2]);
 		highest = Max(highest, confidence_field(place, values, IN_CONFIDENCE));
 	}
@@ -344,7 +268,7 @@ highest_confidence(ErConsolidation *state, Place *place, const ErJson *list, uin
 }
 
 static void
-take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *twins)
+take_insights(ErConsolidation *state, ErPlace **places, ErArena *arena, ErTable *twins)
 {
 	for (uint32 i = 0; i < ER_FORESIGHT; i++)
 		er_insight_foresee(state, i);
@@ -360,38 +284,38 @@ take_insights(ErConsolidation *state, Place **places, ErArena *arena, ErTable *t
 
 /* What the document says, checked; returns its confidence. */
 static int64
-read_insight(ErConsolidation *state, Place *place, const ErJson *element, bool playbook)
+read_insight(ErConsolidation *state, ErPlace *place, const ErJson *element, bool playbook)
 {
 	const ErJson *values;
 	ErPending  *item;
 
 	if (!er_json_is_object(element))
-		er_wrong(place_path(place, 0), element, "an object");
+		er_wrong(er_place_path(place, 0), element, "an object");
 	values = er_json_fields(element, insight_keys, IN_FIELDS, &state->layouts[2]);
 
 	item = er_insight_next(state);
 	item->number = place->number;
 	item->playbook = playbook;
-	item->id = id_field(place, values, IN_ID);
-	item->category = word_field(text_field(place, values, IN_CATEGORY), er_type_words);
-	item->type = word_field(text_field(place, values, IN_TYPE), er_type_words);
+	item->id = er_id_field(place, values, IN_ID);
+	item->category = er_word_field(er_text_field(place, values, IN_CATEGORY), er_type_words);
+	item->type = er_word_field(er_text_field(place, values, IN_TYPE), er_type_words);
 	if (item->type.ptr == NULL)
 		item->type = item->category;
-	item->title = text_of_two(place, values, IN_TITLE, IN_MESSAGE);
-	item->description = text_of_two(place, values, IN_DESCRIPTION, IN_CONTENT);
+	item->title = er_text_of_two(place, values, IN_TITLE, IN_MESSAGE);
+	item->description = er_text_of_two(place, values, IN_DESCRIPTION, IN_CONTENT);
 	if (item->description.ptr == NULL)
-		item->description = text_field(place, values, IN_DETAILS);
-	item->severity = severity_of(text_of_two(place, values, IN_SEVERITY, IN_PRIORITY));
+		item->description = er_text_field(place, values, IN_DETAILS);
+	item->severity = severity_of(er_text_of_two(place, values, IN_SEVERITY, IN_PRIORITY));
 	item->confidence = confidence_field(place, values, IN_CONFIDENCE);
 	for (int field = IN_RELATED; field <= IN_EVIDENCE; field++)
-		list_field(place, values, field);
+		er_list_field(place, values, field);
 	memcpy(item->lists, &values[IN_RELATED], sizeof(item->lists));
 	return item->confidence;
 }
 
 /* Into its group, with its keywords and evidence. */
 static void
-take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *arena, ErTable *twins)
+take_insight(ErConsolidation *state, ErPlace *place, ErPending *item, ErArena *arena, ErTable *twins)
 {
 	ErValueSet *evidence;
 	uint32		twin = ER_NONE;
@@ -401,15 +325,15 @@ take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *are
 	if (item->id.ptr != NULL && (item->playbook || twins->list.count > 0))
 	{
 		hash = er_hash(item->id.ptr, item->id.len);
-		twin = er_table_find(twins, sizeof(LocalId), item->id, hash);
+		twin = er_table_find(twins, sizeof(ErLocalId), item->id, hash);
 		if (twin != ER_NONE && !item->playbook)
-			item->group = er_item(&twins->list, LocalId, twin)->group;
+			item->group = er_item(&twins->list, ErLocalId, twin)->group;
 	}
 	er_insight_take(state, item);
 	if (item->playbook && item->id.ptr != NULL && twin == ER_NONE)
 	{
-		twin = er_table_add(arena, twins, sizeof(LocalId), item->id, hash);
-		er_item(&twins->list, LocalId, twin)->group = item->group;
+		twin = er_table_add(arena, twins, sizeof(ErLocalId), item->id, hash);
+		er_item(&twins->list, ErLocalId, twin)->group = item->group;
 	}
 
 	for (int l = 0; l <= IN_KEYWORDS - IN_RELATED; l++)
@@ -432,10 +356,10 @@ take_insight(ErConsolidation *state, Place *place, ErPending *item, ErArena *are
 			if (keyword.type == JENTRY_ISNULL)
 				continue;
 			if (keyword.type != JENTRY_ISSTRING)
-				wrong_element(place, IN_RELATED + l, k, &keyword, "a string");
+				er_wrong_element(place, IN_RELATED + l, k, &keyword, "a string");
 			text.ptr = keyword.ptr;
 			text.len = keyword.len;
-			text = trim(text);
+			text = er_trim(text);
 			if (text.len > 0)
 				er_insight_keyword(state, item->group, text, k);
 		}
@@ -478,248 +402,11 @@ add_evidence(ErConsolidation *state, ErValueSet *evidence, const ErJson *value, 
 	er_valueset_add(&state->arena, evidence, value->type, value->ptr, value->len);
 }
 
-static void
-read_recommendations(ErConsolidation *state, Place *place, const ErJson *list, Recommendations *report, bool playbook)
-{
-	static const ErKnownWord levels[] = {ER_WORD("high"), ER_WORD("medium"), ER_WORD("low"), {NULL}};
-	ErJson		element;
-	ErJsonWalk	walk;
-	uint32		count;
-
-	place->list = NULL;
-	place->keys = document_keys;
-	if (er_json_is_missing(list))
-		return;
-	if (!er_json_is_array(list))
-		wrong_field(place, DOC_RECOMMENDATIONS, list, "an array");
-	place->list = "recommendations";
-	place->keys = recommendation_keys;
-	count = er_json_count(list);
-	er_json_walk(&walk, list);
-	for (uint32 i = 0; i < count; i++)
-	{
-		const ErJson *values;
-		ErSaying	saying;
-		ErText		id;
-		ErText		priority;
-		uint64		hash = 0;
-		uint32		at;
-		uint32		twin = ER_NONE;
-		uint32		group;
-
-		CHECK_FOR_INTERRUPTS();
-		place->number = i;
-		er_json_next(&walk, &element);
-		if (!er_json_is_object(&element))
-			er_wrong(place_path(place, 0), &element, "an object");
-		values = er_json_fields(&element, recommendation_keys, RE_FIELDS, &state->layouts[3]);
-
-		id = id_field(place, values, RE_ID);
-		saying.action = text_of_two(place, values, RE_ACTION, RE_TITLE);
-		saying.rationale = text_of_two(place, values, RE_RATIONALE, RE_REASON);
-		saying.timeline = text_field(place, values, RE_TIMELINE);
-		saying.theme = text_of_two(place, values, RE_THEME, RE_CATEGORY);
-		saying.effort = word_field(text_field(place, values, RE_EFFORT), levels);
-		saying.effort_rank = saying.effort.ptr == levels[2].word ? 1 : saying.effort.ptr == levels[1].word ? 2 :
-			saying.effort.ptr == levels[0].word ? 3 : 4;
-		priority = word_field(text_field(place, values, RE_PRIORITY), levels);
-		saying.impact = word_field(text_field(place, values, RE_IMPACT), levels);
-		if (saying.impact.ptr == NULL)
-			saying.impact = word_field(text_of_two(place, values, RE_ESTIMATED, RE_ESTIMATED_), levels);
-		saying.impact_rank = 0;
-		for (int level = 0; levels[level].word != NULL; level++)
-			if (saying.impact.ptr == levels[level].word)
-				saying.impact_rank = 3 - level;
-		for (int level = 0; levels[level].word != NULL; level++)
-			if (saying.impact_rank == 0 && priority.ptr == levels[level].word)
-			{
-				saying.impact_rank = 3 - level;
-				if (saying.impact.ptr == NULL)
-					saying.impact = priority;
-			}
-
-		if (id.ptr != NULL)
-		{
-			hash = er_hash(id.ptr, id.len);
-			at = er_table_find(&report->dropped, sizeof(LocalId), id, hash);
-			if (at != ER_NONE)
-			{
-				er_item(&report->dropped.list, LocalId, at)->used = true;
-				er_recommendation_take(state, &state->deprioritized, &saying, id, ER_NONE);
-				continue;
-			}
-			if (!playbook)
-			{
-				at = er_table_find(&report->playbook_ids, sizeof(LocalId), id, hash);
-				if (at != ER_NONE)
-					twin = er_item(&report->playbook_ids.list, LocalId, at)->group;
-			}
-		}
-		group = er_recommendation_take(state, &state->recommendations, &saying, id, twin);
-		if (id.ptr != NULL)
-		{
-			ErTable    *tables[] = {&report->ids, playbook ? &report->playbook_ids : NULL};
-
-			for (int t = 0; t < 2; t++)
-				if (tables[t] != NULL && er_table_find(tables[t], sizeof(LocalId), id, hash) == ER_NONE)
-				{
-					at = er_table_add(&report->arena, tables[t], sizeof(LocalId), id, hash);
-					er_item(&tables[t]->list, LocalId, at)->group = group;
-				}
-			at = er_table_intern(&state->arena, &state->identities, sizeof(ErIdentity), id, NULL);
-			er_idset_add(&state->arena, &er_item(&state->identities.list, ErIdentity, at)->groups, group);
-		}
-		if (list_field(place, values, RE_DEPENDENCIES))
-		{
-			ErJsonWalk	pieces;
-			ErJson		piece;
-			uint32		piece_count = er_json_count(&values[RE_DEPENDENCIES]);
-
-			er_json_walk(&pieces, &values[RE_DEPENDENCIES]);
-			for (uint32 k = 0; k < piece_count; k++)
-			{
-				ErJson		pair[2];
-				Place		element_place = *place;
-				Need	   *need;
-				ErText		on;
-
-				if ((k & 0xFFF) == 0xFFF)
-					CHECK_FOR_INTERRUPTS();
-				er_json_next(&pieces, &piece);
-				if (piece.type != JENTRY_ISSTRING && piece.type != JENTRY_ISNUMERIC && piece.type != JENTRY_ISNULL)
-					wrong_element(&element_place, RE_DEPENDENCIES, k, &piece, "a string");
-				pair[1] = piece;
-				on = id_field(&element_place, pair, 1);
-				if (on.ptr == NULL)
-					continue;
-				er_valueset_add(&state->arena,
-								&er_item(&state->recommendations.list, ErRecommendation, group)->dependencies,
-								JENTRY_ISSTRING, on.ptr, on.len);
-				need = er_list_add(&report->arena, &report->needs, sizeof(Need));
-				need->group = group;
-				need->on = on;
-			}
-		}
-	}
-}
-
-static void
-read_deprioritized(Place *place, const ErJson *list, Recommendations *report)
-{
-	ErJson		element[2];
-	ErJsonWalk	walk;
-	uint32		count;
-
-	place->list = NULL;
-	place->keys = document_keys;
-	if (er_json_is_missing(list))
-		return;
-	if (!er_json_is_array(list))
-		wrong_field(place, DOC_DEPRIORITIZED, list, "an array of recommendation ids");
-	count = er_json_count(list);
-	er_json_walk(&walk, list);
-	for (uint32 i = 0; i < count; i++)
-	{
-		ErText		id;
-		uint64		hash;
-
-		if ((i & 0xFFF) == 0xFFF)
-			CHECK_FOR_INTERRUPTS();
-		er_json_next(&walk, &element[1]);
-		if (element[1].type != JENTRY_ISSTRING && element[1].type != JENTRY_ISNUMERIC && element[1].type != JENTRY_ISNULL)
-			wrong_element(place, DOC_DEPRIORITIZED, i, &element[1], "the id of a recommendation");
-		id = id_field(place, element, 1);
-		if (id.ptr == NULL)
-			continue;
-		hash = er_hash(id.ptr, id.len);
-		if (er_table_find(&report->dropped, sizeof(LocalId), id, hash) == ER_NONE)
-			er_table_add(&report->arena, &report->dropped, sizeof(LocalId), id, hash);
-	}
-}
-
-/* What can only be said when both lists are read: ids that were dropped but named nothing, and what depends on what. */
-static void
-finish_recommendations(ErConsolidation *state, Recommendations *report)
-{
-	for (uint32 i = 0; i < report->dropped.list.count; i++)
-	{
-		const LocalId *dropped = er_item(&report->dropped.list, LocalId, i);
-		ErSaying	nothing = {0, 4};
-
-		if (!dropped->used)
-			er_recommendation_take(state, &state->deprioritized, &nothing, dropped->id, ER_NONE);
-	}
-	for (uint32 i = 0; i < report->needs.count; i++)
-	{
-		const Need *need = er_item(&report->needs, Need, i);
-		ErRecommendation *group = er_item(&state->recommendations.list, ErRecommendation, need->group);
-		uint64		hash = er_hash(need->on.ptr, need->on.len);
-		uint32		at = er_table_find(&report->ids, sizeof(LocalId), need->on, hash);
-
-		if (at != ER_NONE)
-			er_idset_add(&state->arena, &group->needs, er_item(&report->ids.list, LocalId, at)->group);
-		else if (er_table_find(&report->dropped, sizeof(LocalId), need->on, hash) != ER_NONE)
-			er_valueset_add(&state->arena, &group->lost, JENTRY_ISSTRING, need->on.ptr, need->on.len);
-		else
-			er_valueset_add(&state->arena, &group->open, JENTRY_ISSTRING, need->on.ptr, need->on.len);
-	}
-}
-
 /* ---- fields ---- */
-
-static const ErJson *
-first_known(const ErJson *values, int a, int b)
-{
-	return er_json_is_missing(&values[a]) ? &values[b] : &values[a];
-}
-
-static inline ErText
-text_field(const Place *place, const ErJson *values, int field)
-{
-	const ErJson *value = &values[field];
-	ErText		text = {NULL, 0};
-
-	if (likely(value->type == JENTRY_ISSTRING))
-	{
-		if (!er_is_blank(value->ptr, value->len))
-		{
-			text.ptr = value->ptr;
-			text.len = value->len;
-		}
-	}
-	else if (!er_json_is_missing(value))
-		wrong_field(place, field, value, "a string");
-	return text;
-}
-
-/* Both are checked, the first that is known is taken. */
-static inline ErText
-text_of_two(const Place *place, const ErJson *values, int first, int second)
-{
-	ErText		one = text_field(place, values, first);
-	ErText		two = text_field(place, values, second);
-
-	return one.ptr != NULL ? one : two;
-}
-
-/* An id is a string; a number is read as its text. */
-static ErText
-id_field(const Place *place, const ErJson *values, int field)
-{
-	ErText		text;
-
-	if (values[field].type == JENTRY_ISNUMERIC)
-	{
-		text.ptr = numeric_normalize((Numeric) values[field].ptr);
-		text.len = strlen(text.ptr);
-		return text;
-	}
-	return trim(text_field(place, values, field));
-}
 
 /* A confidence in units of 0.00000001, or -1. */
 static int64
-confidence_field(const Place *place, const ErJson *values, int field)
+confidence_field(const ErPlace *place, const ErJson *values, int field)
 {
 	const ErJson *value = &values[field];
 	int64		confidence;
@@ -728,32 +415,8 @@ confidence_field(const Place *place, const ErJson *values, int field)
 		return -1;
 	if (value->type != JENTRY_ISNUMERIC || !er_json_fixed8(value, &confidence) || confidence < 0 ||
 		confidence > INT64CONST(10000000000))
-		wrong_field(place, field, value, "a number from 0 to 1 or from 0 to 100");
+		er_wrong_field(place, field, value, "a number from 0 to 1 or from 0 to 100");
 	return confidence;
-}
-
-static bool
-list_field(const Place *place, const ErJson *values, int field)
-{
-	if (er_json_is_missing(&values[field]))
-		return false;
-	if (!er_json_is_array(&values[field]))
-		wrong_field(place, field, &values[field], "an array");
-	return true;
-}
-
-/* One of the words in any case, as it stands in the list; other text as it is. */
-static ErText
-word_field(ErText text, const ErKnownWord *words)
-{
-	text = trim(text);
-	for (; text.ptr != NULL && words->word != NULL; words++)
-		if (same_word(text, words))
-		{
-			text.ptr = words->word;
-			break;
-		}
-	return text;
 }
 
 /* 4 critical, 3 high, 2 medium, 1 low, 0 unknown. */
@@ -762,46 +425,11 @@ severity_of(ErText text)
 {
 	static const ErKnownWord words[] = {ER_WORD("low"), ER_WORD("medium"), ER_WORD("high"), ER_WORD("critical")};
 
-	text = trim(text);
+	text = er_trim(text);
 	for (int i = 0; i < lengthof(words) && text.ptr != NULL; i++)
-		if (same_word(text, &words[i]))
+		if (er_same_word(text, &words[i]))
 			return i + 1;
 	return 0;
-}
-
-/* The text, but for case, is this word. Mostly it is in lower case already. */
-static inline bool
-same_word(ErText text, const ErKnownWord *known)
-{
-	if (text.len != known->len || (text.ptr[0] | 0x20) != known->word[0])
-		return false;
-	if (likely(er_same_bytes(text.ptr, known->word, text.len)))
-		return true;
-	for (uint32 i = 0; i < text.len; i++)
-	{
-		unsigned char c = text.ptr[i];
-
-		if ((c >= 'A' && c <= 'Z' ? c | 0x20 : c) != (unsigned char) known->word[i])
-			return false;
-	}
-	return true;
-}
-
-static inline ErText
-trim(ErText text)
-{
-	/* mostly there is nothing to trim */
-	if (likely(text.len > 0 && (unsigned char) text.ptr[0] > ' ' && (unsigned char) text.ptr[text.len - 1] > ' '))
-		return text;
-	while (text.len > 0 && (text.ptr[0] == ' ' || (text.ptr[0] >= '\t' && text.ptr[0] <= '\r')))
-	{
-		text.ptr++;
-		text.len--;
-	}
-	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' ||
-							(text.ptr[text.len - 1] >= '\t' && text.ptr[text.len - 1] <= '\r')))
-		text.len--;
-	return text;
 }
 
 /* ---- errors ---- */
@@ -816,21 +444,20 @@ er_wrong(const char *path, const ErJson *value, const char *expected)
 			 errhint("Correct the value, or leave it out: what is missing is unknown.")));
 }
 
-static void
-wrong_field(const Place *place, int field, const ErJson *value, const char *expected)
+void
+er_wrong_field(const ErPlace *place, int field, const ErJson *value, const char *expected)
 {
-	er_wrong(place_path(place, field), value, expected);
+	er_wrong(er_place_path(place, field), value, expected);
 }
 
-static void
-wrong_element(const Place *place, int field, uint32 number, const ErJson *value, const char *expected)
+void
+er_wrong_element(const ErPlace *place, int field, uint32 number, const ErJson *value, const char *expected)
 {
-	er_wrong(psprintf("%s[%u]", place_path(place, field), number), value, expected);
+	er_wrong(psprintf("%s[%u]", er_place_path(place, field), number), value, expected);
 }
 
-/* For example `exec-x: output.insights[3].title`; field 0 is the element itself. */
-static char *
-place_path(const Place *place, int field)
+char *
+er_place_path(const ErPlace *place, int field)
 {
 	StringInfoData path;
 

@@ -53,7 +53,6 @@ uint32
 er_recommendation_take(ErConsolidation *state, ErTable *table, const ErSaying *saying, ErText id, uint32 twin)
 {
 	uint32		number = twin;
-	uint32		place = ER_NONE;
 	ErRecommendation *group;
 
 	if (number == ER_NONE)
@@ -72,7 +71,7 @@ er_recommendation_take(ErConsolidation *state, ErTable *table, const ErSaying *s
 		group->occurrences++;
 		er_modules_add(&state->arena, &group->modules, state->module);
 		er_source_add(state, &group->sources, saying->impact_rank * 8 + 4 - saying->effort_rank, state->id,
-					  state->module, &place);
+					  state->module, &state->source);
 	}
 	return number;
 }

@@ -47,7 +47,10 @@ static const ErJsonKey rule_keys[] = {
 	{"expires_at", RULE_EXPIRES}, {"expiresAt", RULE_EXPIRES_}, {NULL, 0}
 };
 
-static const char *const kinds[] = {"category", "keyword", "use case", "competitor"};
+static const char *const reasons[] = {
+	"the configuration excludes this category", "the configuration excludes this keyword",
+	"the configuration excludes this use case", "the configuration excludes this competitor"
+};
 #define USE_CASE 2
 
 typedef struct Exclusion
@@ -88,6 +91,7 @@ typedef struct Scope
 
 static void read_scope(Scope *scope, const Jsonb *document);
 static void read_rule(Scope *scope, const ErJson *rule, int kind, const char *path);
+pg_noreturn static void wrong_rule(const char *path, const ErJson *values, int field, const char *expected);
 static void add_exclusion(Scope *scope, int kind, ErText value, float needed_share, bool use_case);
 static void look_through(Scope *scope, ErText normalised, uint32 recommendation);
 static void hit(Scope *scope, uint32 number, uint32 recommendation);
@@ -131,8 +135,7 @@ er_find_exclusions(const ErConsolidation *state, ErRanked *ranked)
 				if (before->kind == exclusion->kind && er_text_compare(before->value, exclusion->value) == 0)
 					continue;
 			}
-			if (!er_conflict_add(list, "exclusion", exclusion->value,
-								 psprintf("the configuration excludes this %s", kinds[exclusion->kind])))
+			if (!er_conflict_add(list, "exclusion", exclusion->value, reasons[exclusion->kind]))
 				break;
 		}
 	}
@@ -194,6 +197,9 @@ read_rule(Scope *scope, const ErJson *rule, int kind, const char *path)
 	ErJson	   *values;
 	ErJsonLayout layout = {0};
 	ErText		text[RULE_FIELDS + 1];
+	int			type;			/* as the rule spells it */
+	int			sensitivity;
+	int			expires_at;
 	float		share = 0;
 
 	if (!er_json_is_object(rule))
@@ -206,44 +212,46 @@ read_rule(Scope *scope, const ErJson *rule, int kind, const char *path)
 		if (er_json_is_missing(&values[field]))
 			continue;
 		if (values[field].type != JENTRY_ISSTRING)
-			er_wrong(psprintf("%s.%s", path, rule_keys[field - 1].name), &values[field], "a string");
+			wrong_rule(path, values, field, "a string");
 		text[field].ptr = values[field].ptr;
 		text[field].len = values[field].len;
 	}
-	for (int field = RULE_TYPE; field < RULE_FIELDS; field += 2)
-		if (text[field].ptr == NULL)
-		{
-			text[field] = text[field + 1];
-			values[field] = values[field + 1];
-		}
+	type = text[RULE_TYPE].ptr != NULL ? RULE_TYPE : RULE_TYPE_;
+	sensitivity = text[RULE_SENSITIVITY].ptr != NULL ? RULE_SENSITIVITY : RULE_SENSITIVITY_;
+	expires_at = text[RULE_EXPIRES].ptr != NULL ? RULE_EXPIRES : RULE_EXPIRES_;
 
-	if (text[RULE_TYPE].ptr != NULL && !is_word(text[RULE_TYPE], "exact"))
+	if (text[type].ptr != NULL && !is_word(text[type], "exact"))
 	{
-		if (!is_word(text[RULE_TYPE], "semantic"))
-			er_wrong(psprintf("%s.match_type", path), &values[RULE_TYPE], "\"exact\" or \"semantic\"");
+		if (!is_word(text[type], "semantic"))
+			wrong_rule(path, values, type, "\"exact\" or \"semantic\"");
 		share = 0.5;
-		if (text[RULE_SENSITIVITY].ptr != NULL)
+		if (text[sensitivity].ptr != NULL)
 		{
-			if (is_word(text[RULE_SENSITIVITY], "high"))
+			if (is_word(text[sensitivity], "high"))
 				share = 0.3;
-			else if (is_word(text[RULE_SENSITIVITY], "low"))
+			else if (is_word(text[sensitivity], "low"))
 				share = 0.7;
-			else if (!is_word(text[RULE_SENSITIVITY], "medium"))
-				er_wrong(psprintf("%s.semantic_sensitivity", path), &values[RULE_SENSITIVITY],
-						 "\"low\", \"medium\" or \"high\"");
+			else if (!is_word(text[sensitivity], "medium"))
+				wrong_rule(path, values, sensitivity, "\"low\", \"medium\" or \"high\"");
 		}
 	}
-	if (text[RULE_EXPIRES].ptr != NULL && text[RULE_EXPIRES].len > 0)
+	if (text[expires_at].ptr != NULL && text[expires_at].len > 0)
 	{
 		TimestampTz expires;
 
-		if (!er_read_instant(text[RULE_EXPIRES], &expires))
-			er_wrong(psprintf("%s.expires_at", path), &values[RULE_EXPIRES], "an ISO 8601 date and time");
+		if (!er_read_instant(text[expires_at], &expires))
+			wrong_rule(path, values, expires_at, "an ISO 8601 date and time");
 		if (scope->as_of != ER_UNKNOWN_TIME && expires <= scope->as_of)
 			return;
 	}
 	if (text[RULE_VALUE].ptr != NULL)
 		add_exclusion(scope, kind, text[RULE_VALUE], share, false);
+}
+
+static void
+wrong_rule(const char *path, const ErJson *values, int field, const char *expected)
+{
+	er_wrong(psprintf("%s.%s", path, rule_keys[field - 1].name), &values[field], expected);
 }
 
 /* A share of 0 asks for the whole phrase. */

@@ -21,11 +21,13 @@
 #include "port/pg_bitutils.h"
 #include "utils/datetime.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 
 #include "consolidation.h"
 #include "consolidation_unicode.h"
 #include "sha256.h"
 
+#define LONG_NUMBER 100
 #define PIECE 128
 #define ASCII_PIECE (256 * 1024)
 
@@ -97,6 +99,37 @@ er_fingerprint(ErText key, uint8 *fingerprint)
 	er_sha256_add(key.ptr, key.len);
 	er_sha256_end(bytes);
 	memcpy(fingerprint, bytes, ER_FINGERPRINT_BYTES);
+}
+
+/* 1e131071 has twelve bytes in a document and 131,072 digits: a list of such would take more memory than there is. */
+ErText
+er_number_text(const ErJson *number)
+{
+	char	   *digits = numeric_normalize((Numeric) number->ptr);
+	ErText		text = {digits, strlen(digits)};
+
+	if (text.len > LONG_NUMBER)
+	{
+		const char *end = digits + text.len;
+		const char *first = digits + strspn(digits, "-0.");
+		const char *point = memchr(digits, '.', text.len);
+		int			whole = point == NULL || point < first ? 0 : point - first;
+		char	   *shorter;
+
+		CHECK_FOR_INTERRUPTS();
+		while (point == NULL && end[-1] == '0')
+			end--;
+		shorter = psprintf("%s%.*s%.*se%d", *digits == '-' ? "-" : "", whole, first,
+						   (int) (end - first) - whole - (whole > 0), first + whole + (whole > 0),
+						   point == NULL ? (int) (digits + text.len - end) : (int) (point + 1 - end));
+		if (strlen(shorter) < text.len)
+		{
+			text.ptr = shorter;
+			text.len = strlen(shorter);
+			pfree(digits);
+		}
+	}
+	return text;
 }
 
 static void

@@ -58,6 +58,12 @@ foreach my $encoding (qw(SQL_ASCII LATIN1 EUC_JP))
 	$node->safe_psql('postgres', "CREATE DATABASE other TEMPLATE template0 ENCODING $encoding LC_COLLATE 'C' LC_CTYPE 'C'");
 	is($node->safe_psql('other', 'CREATE EXTENSION execreport; SELECT string_agg(name || $$: $$ || details, $$, $$) FROM execreport.predeploy_check() WHERE NOT passed'),
 		'', "$encoding: all checks before a deployment pass");
+	# the second byte of one and the first of the next are those of an accented letter in UTF8
+	is($node->safe_psql('other', q{WITH t (goods) AS (SELECT convert_from('\xb4c3a1a1', getdatabaseencoding()))
+		SELECT execreport.consolidate_recommendations(jsonb_build_array(jsonb_build_object('moduleId', 'm', 'output', jsonb_build_object('recommendations',
+			jsonb_build_array(jsonb_build_object('action', 'increase ' || goods), jsonb_build_object('action', 'reduce ' || goods))))))
+			#>> '{0,conflicts,0,reason}' = 'opposite actions on "' || goods || '"' FROM t}),
+		't', "$encoding: letters of other encodings are left alone");
 	$node->safe_psql('postgres', 'DROP DATABASE other');
 }
 
