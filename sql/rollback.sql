@@ -260,9 +260,11 @@ BEGIN
                 USING ERRCODE = '42501', HINT = format('Name your tenant: scope => ARRAY[%s].', execreport.current_tenant());
         END IF;
         RETURN '{0}';
-    ELSIF cardinality(scope) = 0 OR array_position(scope, NULL) IS NOT NULL THEN
+    ELSIF cardinality(scope) = 0 OR num_nulls(VARIADIC scope) > 0 THEN
         RAISE EXCEPTION 'scope is %', left(scope::text, 64)
             USING ERRCODE = '22023', DETAIL = 'A scope is a list of tenants, at least one, or null for every tenant.';
+    ELSIF 0 = ANY (scope) THEN      -- as tables write every tenant
+        RAISE EXCEPTION 'tenant 0 does not exist' USING ERRCODE = '42704', HINT = 'Leave the tenant out for every tenant.';
     END IF;
     FOREACH tenant IN ARRAY scope LOOP
         PERFORM execreport._require_flag_writer(tenant);
