@@ -189,7 +189,7 @@ everywhere when escalate_tenants of them breach at once), invalidates reusable r
 (action rollback), one notification (#alerts) and one event. Returns the verdicts of this call; no rows when all windows were
 judged already. Call it every minute, from as many sessions as you like: each window is judged and acted on once, in one transaction.
 A flag that was rolled back stays off until resume(). A guard that cannot measure never acts; after error_limit windows it says
-so in #alerts. Failed health checks are also told in #health.
+so in #alerts.
 now: the instant to judge from, any that is not infinite: a later one stands for what would happen then, and what it does stays. For
 superusers.
 Errors: 42501 for others; 22023 when now is infinite.
