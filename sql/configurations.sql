@@ -50,8 +50,9 @@ CALL execreport._hold('execreport.configurations');
 CALL execreport._hold('execreport.configuration_versions');
 CALL execreport._hold('execreport._configuration_ids');
 
+-- Not parallel safe, nor is what calls it: catching an error takes a sub-transaction, and parallel queries have none.
 CREATE FUNCTION execreport._instant(value text, path text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF value ~ '^\d{4}-\d\d-\d\d$' THEN
         RETURN (value::date + 1)::timestamp AT TIME ZONE 'UTC';
@@ -100,7 +101,7 @@ COMMENT ON FUNCTION execreport._exclusions(jsonb) IS
 'The exclusions of a negative scope, from the plain lists and from those with terms.';
 
 CREATE FUNCTION execreport._configuration_content(document jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     content jsonb := execreport._snake_case(document);
     rule    record;
@@ -233,7 +234,7 @@ path), a number that is not 1 to 2000000000, a short reason; 54000 when the last
 Example: SELECT context_version FROM execreport.save_configuration(NULL, ''{"brand": {"name": "Acme"}}'');';
 
 CREATE FUNCTION execreport.check_context(configuration_id integer, as_of timestamptz DEFAULT now()) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     moment   timestamptz := coalesce(check_context.as_of, now());
@@ -316,7 +317,7 @@ medium. Warnings: validation_status needs_review, at most 7 days to expiry, last
 Example: SELECT execreport.check_context(1) ->> ''status'';';
 
 CREATE FUNCTION execreport.require_valid_context(configuration_id integer, as_of timestamptz DEFAULT now()) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     context jsonb := execreport.check_context(configuration_id, as_of);
 BEGIN
