@@ -343,6 +343,10 @@ BEGIN
     PERFORM execreport._check_flag(resume.flag);
     PERFORM execreport._check_reason(resume.reason, 'Ending a rollback is audited: say why.'),
             execreport._check_present(coalesce(resume.now, now()));
+    IF resume.tenant_id IS NULL AND NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'only a superuser ends the rollback for every tenant'
+            USING ERRCODE = '42501', HINT = format('Name your tenant: tenant_id => %s.', execreport.current_tenant());
+    END IF;
     scope := (execreport._scope_tenants(CASE WHEN resume.tenant_id IS NOT NULL THEN ARRAY[resume.tenant_id] END))[1];
     log_tenant := CASE scope WHEN 0 THEN execreport.current_tenant() ELSE scope END;
     before := execreport._enabled_in(scope, resume.flag);

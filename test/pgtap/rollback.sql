@@ -186,7 +186,7 @@ SELECT throws_ok(format($$ SELECT execreport.approve_flag_change(%L, now => now(
 RESET ROLE;
 SELECT set_config('execreport.tenant_id', '0', true);
 SET LOCAL ROLE er_rollback_operator;
-SELECT throws_ok($$ SELECT execreport.resume('masterReportsEnabled', 'x') $$, '42501', 'only a superuser turns features off for every tenant');
+SELECT throws_ok($$ SELECT execreport.resume('masterReportsEnabled', 'x') $$, '42501', 'only a superuser ends the rollback for every tenant');
 RESET ROLE;
 -- by hand, as in the script of the application
 SELECT execreport.resume(key, 'fixed') FROM execreport.flags WHERE builtin;
