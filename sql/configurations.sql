@@ -50,8 +50,9 @@ CALL execreport._hold('execreport.configurations');
 CALL execreport._hold('execreport.configuration_versions');
 CALL execreport._hold('execreport._configuration_ids');
 
+-- Not parallel safe, nor is what calls it: catching an error takes a sub-transaction, and parallel queries have none.
 CREATE FUNCTION execreport._instant(value text, path text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF value ~ E'^\\d{4}-\\d\\d-\\d\\d$' THEN
         RETURN (value::date + 1)::timestamp AT TIME ZONE 'UTC';
@@ -100,7 +101,7 @@ COMMENT ON FUNCTION execreport._exclusions(jsonb) IS
 'The exclusions of a negative scope, from the plain lists and from those with terms.';
 
 CREATE FUNCTION execreport._configuration_content(document jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     content jsonb := execreport._snake_case(document);
     rule    record;
@@ -175,6 +176,10 @@ BEGIN
            SET last_id = greatest(ids.last_id + (save_configuration.configuration_id IS NULL)::integer,
                                   save_configuration.configuration_id)
         RETURNING coalesce(save_configuration.configuration_id, last_id) INTO new_id;
+        IF new_id > 2000000000 THEN
+            RAISE EXCEPTION 'the tenant has used the last number of a configuration'
+                USING ERRCODE = '54000', DETAIL = 'They go up to 2000000000.', HINT = 'Give a configuration_id that is not used yet.';
+        END IF;
         SELECT * INTO earlier FROM execreport.configurations AS c
          WHERE c.tenant_id = tenant AND c.configuration_id = new_id FOR NO KEY UPDATE;
     END IF;
@@ -225,11 +230,11 @@ matter; contextHash and contextVersion inside governance are ignored.
 configuration_id: NULL makes a new configuration with the tenant''s next number; a number that is not there yet is taken.
 edit_reason: why, at least 5 characters when given. Needs persona editor; audited.
 Errors: 22004 for a NULL document; 22023 for an unknown section, a wrong type, two spellings with different values (all by
-path), a number below 1, a short reason; 42501.
+path), a number that is not 1 to 2000000000, a short reason; 54000 when the last number is used; 42501.
 Example: SELECT context_version FROM execreport.save_configuration(NULL, ''{"brand": {"name": "Acme"}}'');';
 
 CREATE FUNCTION execreport.check_context(configuration_id integer, as_of timestamptz DEFAULT now()) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     moment   timestamptz := coalesce(check_context.as_of, now());
@@ -312,7 +317,7 @@ medium. Warnings: validation_status needs_review, at most 7 days to expiry, last
 Example: SELECT execreport.check_context(1) ->> ''status'';';
 
 CREATE FUNCTION execreport.require_valid_context(configuration_id integer, as_of timestamptz DEFAULT now()) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     context jsonb := execreport.check_context(configuration_id, as_of);
 BEGIN
@@ -403,6 +408,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 DECLARE
     gone    execreport.tenants;
+    was_there boolean;
     member  name;
     target  regclass;
     n       bigint;
@@ -414,7 +420,8 @@ BEGIN
     PERFORM execreport._check_reason(delete_tenant.reason, 'A deletion is audited: say why.');
     PERFORM execreport._require_read_committed();
     SELECT * INTO gone FROM execreport.tenants AS t WHERE t.tenant_id = delete_tenant.tenant_id;
-    IF NOT FOUND THEN
+    was_there := FOUND;
+    IF delete_tenant.tenant_id IS NULL OR delete_tenant.tenant_id < 1 THEN     -- 0 stands for all tenants
         RETURN false;
     END IF;
     FOR member IN SELECT m.role_name FROM execreport.tenant_members AS m WHERE m.tenant_id = delete_tenant.tenant_id LOOP
@@ -430,6 +437,9 @@ BEGIN
             PERFORM execreport._announce_change(target);
         END IF;
     END LOOP;
+    IF NOT was_there AND counts = '{}' THEN
+        RETURN false;
+    END IF;
     PERFORM execreport._announce_change('execreport.flags');  -- stands for overrides and kill switches, too
     PERFORM execreport._audit(delete_tenant.tenant_id, 'delete', 'tenant', delete_tenant.tenant_id::text,
         jsonb_strip_nulls(jsonb_build_object('name', gone.name, 'size', gone.size)),
@@ -440,6 +450,8 @@ $$;
 COMMENT ON FUNCTION execreport.delete_tenant(integer, text) IS
 'Deletes every row that a tenant has in any of our tables, but for audit_logs, which is evidence and gains a row with the
 number of rows per table; its members lose their access. True when the tenant was there. Tenant 1 is emptied, and stays.
+It waits for reports that are being written, and for no other session: what one that is at work for the tenant stores at this
+moment stays behind, and is deleted by a second call, which then returns true.
 For superusers; a reason is needed.
 Errors: 42501 for others; 22004 or 22023 without a reason; 25000 unless READ COMMITTED.
 Example: SELECT execreport.delete_tenant(7, ''contract ended'');';

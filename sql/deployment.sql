@@ -12,6 +12,16 @@ $$;
 COMMENT ON FUNCTION execreport._refusal(text) IS
 'The error that a statement of ours ends with; NULL when it succeeds.';
 
+CREATE FUNCTION execreport._release_maintenance() RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM execreport._maintenance;
+    PERFORM execreport._announce_change('execreport._maintenance');
+END
+$$;
+COMMENT ON FUNCTION execreport._release_maintenance() IS
+'Ends maintenance wherever it is engaged, for a sub-transaction that is rolled back: a deployment is checked before it is over.';
+
 CREATE FUNCTION execreport._flag_differences(expected jsonb) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -72,7 +82,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     flags CONSTANT text[] := execreport._target_flags('all');
 BEGIN
-    PERFORM execreport._engage(execreport.current_tenant(), flags, 'predeploy_check');
+    PERFORM execreport._release_maintenance(),
+            execreport._engage(execreport.current_tenant(), flags, 'predeploy_check');
     SELECT string_agg(format('%s gave %s instead of the feature disabled response', c.call, coalesce(r.state || ' ' || r.message, 'an answer')), '; ' ORDER BY c.call)
       INTO fault
       FROM (VALUES ('create_exec_report(0, ''keyword-gap'', ''{}'')'), ('create_master_report(''{}'')'), ('generate_master_report(0)'),
@@ -119,6 +130,7 @@ DECLARE
     refused record;
     faults text[] := '{}';
 BEGIN
+    PERFORM execreport._release_maintenance();
     -- injection and escaping: whatever a text says, it comes back as it was, and nothing else happens
     FOREACH hostile IN ARRAY ARRAY[$q$'; DROP TABLE execreport.exec_reports; --$q$, $q$" OR 1=1 --$q$, '$' || '$; SELECT 1/0; $' || '$', E'\\''; x',
                                    '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', 'a' || separator || E'</title>\u0007"\\'] LOOP
@@ -150,7 +162,7 @@ BEGIN
     -- rate limit
     INSERT INTO execreport._submit_rates AS r (tenant_id, user_id, recent)
     VALUES (execreport.current_tenant(), execreport.current_user_id(),
-            array_fill(now(), ARRAY[execreport._setting('max_submits_per_minute')::integer]))
+            array_fill(clock_timestamp(), ARRAY[execreport._setting('max_submits_per_minute')::integer]))
     ON CONFLICT (tenant_id, user_id) DO UPDATE SET recent = excluded.recent;
     SELECT * INTO refused FROM execreport._refusal('SELECT execreport.submit_report(''{}'')');
     IF refused.state IS DISTINCT FROM 'PT429' THEN
@@ -219,7 +231,7 @@ COMMENT ON FUNCTION execreport.predeploy_check(jsonb) IS
 tenant for superusers, in their own for operators), API Endpoints (refuse with PT503 when flags are off), Performance (baseline execution
 below 3 s), Security (injection, escaping, rate limit, privileges), Documentation (every public function). passed; severity: of a
 failure; details: what is wrong; duration; summary: such as 5/6, the same in every row. A check that crashes or takes 10 s has failed. All
-of it happens in sub-transactions that are rolled back.
+of it happens in sub-transactions that are rolled back. Maintenance mode does not matter.
 expected: the flags as they should be, such as {"execReportsEnabled": true}; those not named are expected to be off, null is not checked.
 Errors: 42501 unless superuser or operator.
 Example: SELECT name, passed, details, summary FROM execreport.predeploy_check();';

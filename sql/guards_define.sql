@@ -42,6 +42,9 @@ BEGIN
                     CASE member.type WHEN 'number' THEN make_interval(secs => 60 * (member.value #>> '{}')::double precision)
                                      ELSE (member.value #>> '{}')::interval END);
                 PERFORM (result ->> CASE member.key WHEN 'window' THEN 'window_length' ELSE member.key END)::interval;   -- it is read so again
+                IF member.type = 'string' AND member.value #>> '{}' ~ '^[-+0-9. ]+$' AND (member.value #>> '{}')::interval <> '0' THEN
+                    RAISE invalid_datetime_format;      -- as a number it is minutes, to PostgreSQL seconds
+                END IF;
             EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow OR numeric_value_out_of_range THEN
                 RAISE EXCEPTION '% is %', member.key, left(member.value::text, 64)
                     USING ERRCODE = '22023', DETAIL = 'It is a length of time such as "5 minutes", or a number of minutes.';
@@ -170,9 +173,7 @@ BEGIN
 
     DELETE FROM execreport._guards AS g WHERE g.guard = define_guard.guard;
     INSERT INTO execreport._guards SELECT wanted.*;
-    -- what it remembers was judged by other rules
-    UPDATE execreport.guard_verdicts AS v SET armed = true, breaches = 0, oks = 0, errors = 0
-     WHERE v.guard = define_guard.guard AND (NOT v.armed OR v.breaches > 0 OR v.oks > 0 OR v.errors > 0);
+    PERFORM execreport._forget_verdicts(define_guard.guard);
     PERFORM execreport._audit(execreport.current_tenant(), 'define_guard', 'guard', define_guard.guard,
         CASE WHEN previous.guard IS NOT NULL THEN to_jsonb(previous) END, to_jsonb(wanted), define_guard.reason, '{"scope": "everywhere"}');
     SELECT * INTO result FROM execreport.guards AS g WHERE g.guard = define_guard.guard;
@@ -192,6 +193,15 @@ Errors: 42501; 22023 for a wrong member, also a latency bound that is no bucket 
 22004 for NULL.
 Example: SELECT execreport.define_guard(''error_rate'', ''{"threshold": 0.2, "dryRun": true}'', ''a first week of watching'');';
 
+CREATE FUNCTION execreport._forget_verdicts(guard text) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    UPDATE execreport.guard_verdicts AS v SET armed = true, breaches = 0, oks = 0, errors = 0
+     WHERE v.guard = _forget_verdicts.guard AND (NOT v.armed OR v.breaches > 0 OR v.oks > 0 OR v.errors > 0);
+END;
+COMMENT ON FUNCTION execreport._forget_verdicts(text) IS
+'Lets a guard begin anew: what it remembers was judged by other rules.';
+
 CREATE FUNCTION execreport.drop_guard(guard text, reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -206,12 +216,13 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
+    PERFORM execreport._forget_verdicts(drop_guard.guard);
     PERFORM execreport._audit(execreport.current_tenant(), 'drop_guard', 'guard', drop_guard.guard, to_jsonb(previous), NULL,
                               drop_guard.reason, '{"scope": "everywhere"}');
     RETURN true;
 END
 $$;
 COMMENT ON FUNCTION execreport.drop_guard(text, text) IS
-'Removes a guard of one''s own; an installed one is again as it was installed (to switch it off, define it with "enabled": false). Its
-verdicts stay. Returns false when there was nothing to remove. Audited. For superusers; others get 42501.
+'Removes a guard of one''s own; an installed one is again as it was installed (to switch it off, define it with "enabled": false), and
+begins anew. Its verdicts stay. Returns false when there was nothing to remove. Audited. For superusers; others get 42501.
 Example: SELECT execreport.drop_guard(''error_rate'', ''back to the installed one'');';

@@ -189,7 +189,7 @@ DECLARE
     periods integer := (config -> 'periods')::integer;
     first_day date;
     last_day date := day - coalesce(members #>> '{lookbackConfig,lagDays}', members #>> '{lookbackConfig,lag_days}',
-                                    execreport._setting('data_lag_days'))::integer;
+                                    execreport._setting('data_lag_days'))::numeric::integer;
     found jsonb;
     path text := 'backfillConfig' || CASE WHEN periods IS NOT NULL THEN '.periods' WHEN config ? 'days' THEN '.days' ELSE '' END;
 BEGIN

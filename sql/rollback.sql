@@ -189,7 +189,7 @@ everywhere when escalate_tenants of them breach at once), invalidates reusable r
 (action rollback), one notification (#alerts) and one event. Returns the verdicts of this call; no rows when all windows were
 judged already. Call it every minute, from as many sessions as you like: each window is judged and acted on once, in one transaction.
 A flag that was rolled back stays off until resume(). A guard that cannot measure never acts; after error_limit windows it says
-so in #alerts. Failed health checks are also told in #health.
+so in #alerts.
 now: the instant to judge from, any that is not infinite: a later one stands for what would happen then, and what it does stays. For
 superusers.
 Errors: 42501 for others; 22023 when now is infinite.
@@ -260,9 +260,11 @@ BEGIN
                 USING ERRCODE = '42501', HINT = format('Name your tenant: scope => ARRAY[%s].', execreport.current_tenant());
         END IF;
         RETURN '{0}';
-    ELSIF cardinality(scope) = 0 OR array_position(scope, NULL) IS NOT NULL THEN
+    ELSIF cardinality(scope) = 0 OR num_nulls(VARIADIC scope) > 0 THEN
         RAISE EXCEPTION 'scope is %', left(scope::text, 64)
             USING ERRCODE = '22023', DETAIL = 'A scope is a list of tenants, at least one, or null for every tenant.';
+    ELSIF 0 = ANY (scope) THEN      -- as tables write every tenant
+        RAISE EXCEPTION 'tenant 0 does not exist' USING ERRCODE = '42704', HINT = 'Leave the tenant out for every tenant.';
     END IF;
     FOREACH tenant IN ARRAY scope LOOP
         PERFORM execreport._require_flag_writer(tenant);
@@ -341,6 +343,10 @@ BEGIN
     PERFORM execreport._check_flag(resume.flag);
     PERFORM execreport._check_reason(resume.reason, 'Ending a rollback is audited: say why.'),
             execreport._check_present(coalesce(resume.now, now()));
+    IF resume.tenant_id IS NULL AND NOT execreport._caller_is_superuser() THEN
+        RAISE EXCEPTION 'only a superuser ends the rollback for every tenant'
+            USING ERRCODE = '42501', HINT = format('Name your tenant: tenant_id => %s.', execreport.current_tenant());
+    END IF;
     scope := (execreport._scope_tenants(CASE WHEN resume.tenant_id IS NOT NULL THEN ARRAY[resume.tenant_id] END))[1];
     log_tenant := CASE scope WHEN 0 THEN execreport.current_tenant() ELSE scope END;
     before := execreport._enabled_in(scope, resume.flag);

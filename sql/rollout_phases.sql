@@ -148,9 +148,10 @@ BEGIN
     EXCEPTION WHEN data_exception THEN
         result := NULL;
     END;
-    IF result IS NULL OR result < interval '0' OR result > interval '1 year' THEN
+    -- a number without its unit would be seconds
+    IF result IS NULL OR result < interval '0' OR result > interval '1 year' OR hold ~ '^[-+0-9. ]+$' AND result > interval '0' THEN
         RAISE EXCEPTION '% is %', path, coalesce('"' || left(hold, 64) || '"', 'missing')
-            USING ERRCODE = '22023', DETAIL = 'It is how long the stage lasts at least, such as "30 minutes"; "0": it may be left at once.';
+            USING ERRCODE = '22023', DETAIL = 'It is how long the stage lasts at least, with its unit, such as "30 minutes"; "0": it may be left at once.';
     END IF;
     RETURN result;
 END

@@ -9,7 +9,7 @@
 -- Judging -------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION execreport._unwrap_scenario(response jsonb, OUT document jsonb, OUT errors jsonb)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     place     text := '';
     content   text;
@@ -242,7 +242,7 @@ COMMENT ON FUNCTION execreport._scenario_errors(jsonb) IS
 'All problems of a scenario as [{path, message}], NULL when there is none: against the contract, and what no schema can say.';
 
 CREATE FUNCTION execreport._judge_response(response jsonb, OUT document jsonb, OUT errors jsonb)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT u.document, u.errors INTO document, errors FROM execreport._unwrap_scenario(response) AS u;
     IF errors IS NULL THEN

@@ -205,10 +205,7 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     due uuid[];
 BEGIN
-    IF run_due_schedules.now IS NULL OR NOT isfinite(run_due_schedules.now) THEN
-        RAISE EXCEPTION 'now is %', coalesce(run_due_schedules.now::text, 'null')
-            USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
-    END IF;
+    PERFORM execreport._check_now(run_due_schedules.now);
     due := ARRAY(SELECT s.schedule_id
                    FROM execreport._schedules AS s
                   WHERE s.tenant_id = tenant AND s.wake_at <= run_due_schedules.now
@@ -422,10 +419,10 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     s execreport._schedules := execreport._locked_schedule(tenant, pause_schedule.schedule_id);
 BEGIN
-    PERFORM execreport._check_reason(pause_schedule.reason);
-    IF pause_schedule.now IS NULL OR pause_schedule.until <= pause_schedule.now OR NOT isfinite(pause_schedule.until) THEN
-        RAISE EXCEPTION 'until % is not later than now', coalesce(pause_schedule.until::text, 'null')
-            USING ERRCODE = '22023', DETAIL = format('Now is %s.', coalesce(execreport._second(pause_schedule.now), 'null')),
+    PERFORM execreport._check_reason(pause_schedule.reason), execreport._check_now(pause_schedule.now);
+    IF pause_schedule.until <= pause_schedule.now OR NOT isfinite(pause_schedule.until) THEN
+        RAISE EXCEPTION 'until % is not later than now', pause_schedule.until
+            USING ERRCODE = '22023', DETAIL = format('Now is %s.', execreport._second(pause_schedule.now)),
                   HINT = 'Give a later instant, or none to pause until resume_schedule() is called.';
     END IF;
     IF s.status = 'ended' THEN
@@ -440,7 +437,7 @@ COMMENT ON FUNCTION execreport.pause_schedule(uuid, text, timestamptz, timestamp
 'Stops making runs until the given instant, or until resume_schedule() is called. A run that is being done goes on. Pausing
 again changes reason and instant. What fell due in the meantime is caught up or missed as the schedule''s catchup says.
 Returns true, false when the schedule has ended. For editors.
-Errors: 42501 for others; P0002 no such schedule; 22023 until is not later than now.
+Errors: 42501 for others; P0002 no such schedule; 22023 until is not later than now, or now is NULL or infinite.
 Example: SELECT execreport.pause_schedule(schedule_id, ''holidays'', ''2027-01-07 00:00+00'') FROM execreport.workflow_schedules;';
 
 CREATE FUNCTION execreport.resume_schedule(schedule_id uuid, now timestamptz DEFAULT now()) RETURNS boolean
@@ -450,6 +447,7 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     s execreport._schedules := execreport._locked_schedule(tenant, resume_schedule.schedule_id);
 BEGIN
+    PERFORM execreport._check_now(resume_schedule.now);
     IF s.status <> 'paused' THEN
         RETURN false;
     END IF;
@@ -465,7 +463,7 @@ $$;
 COMMENT ON FUNCTION execreport.resume_schedule(uuid, timestamptz) IS
 'Ends a pause; the count of failures begins anew. The next run_due_schedules() makes what catchup asks for. Returns true,
 false when the schedule was not paused. For editors.
-Errors: 42501 for others; P0002 no such schedule.
+Errors: 42501 for others; P0002 no such schedule; 22023 now is NULL or infinite.
 Example: SELECT execreport.resume_schedule(schedule_id) FROM execreport.workflow_schedules WHERE status = ''paused'';';
 
 CREATE FUNCTION execreport.run_schedule_now(schedule_id uuid, now timestamptz DEFAULT now()) RETURNS uuid
@@ -476,10 +474,8 @@ DECLARE
     s execreport._schedules := execreport._locked_schedule(tenant, run_schedule_now.schedule_id);
     result uuid;
 BEGIN
-    IF run_schedule_now.now IS NULL OR NOT isfinite(run_schedule_now.now) THEN
-        RAISE EXCEPTION 'now is %', coalesce(run_schedule_now.now::text, 'null')
-            USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
-    ELSIF s.status = 'ended' THEN
+    PERFORM execreport._check_now(run_schedule_now.now);
+    IF s.status = 'ended' THEN
         RAISE EXCEPTION 'schedule % has ended', run_schedule_now.schedule_id
             USING ERRCODE = '55000', HINT = 'Create a new schedule.';
     ELSIF EXISTS (SELECT FROM execreport.schedule_runs AS r
@@ -502,7 +498,7 @@ $$;
 COMMENT ON FUNCTION execreport.run_schedule_now(uuid, timestamptz) IS
 'Makes a run by hand, also while the schedule is paused, and returns its id; the caller has to do it and to report it. The
 rhythm of the schedule stays as it is, and overlap is not asked: the caller knows best. For editors.
-Errors: 42501 for others; P0002 no such schedule; 55000 it has ended; 23505 it has a run at this very instant; 22023 now is NULL.
+Errors: 42501 for others; P0002 no such schedule; 55000 it has ended; 23505 it has a run at this very instant; 22023 now is NULL or infinite.
 Example: SELECT execreport.run_schedule_now(schedule_id) FROM execreport.workflow_schedules;';
 
 CREATE FUNCTION execreport.end_schedule(schedule_id uuid, reason text DEFAULT NULL, now timestamptz DEFAULT now()) RETURNS boolean
@@ -512,7 +508,7 @@ DECLARE
     tenant integer := execreport._require_persona('editor');
     s execreport._schedules := execreport._locked_schedule(tenant, end_schedule.schedule_id);
 BEGIN
-    PERFORM execreport._check_reason(end_schedule.reason);
+    PERFORM execreport._check_reason(end_schedule.reason), execreport._check_now(end_schedule.now);
     IF s.status = 'ended' THEN
         RETURN false;
     END IF;
@@ -531,7 +527,7 @@ $$;
 COMMENT ON FUNCTION execreport.end_schedule(uuid, text, timestamptz) IS
 'Ends a schedule for good: no more runs; those that wait are cancelled, one that is being done goes on. Its record stays.
 Returns true, false when it had ended before. For editors.
-Errors: 42501 for others; P0002 no such schedule.
+Errors: 42501 for others; P0002 no such schedule; 22023 now is NULL or infinite.
 Example: SELECT execreport.end_schedule(schedule_id, ''report retired'') FROM execreport.workflow_schedules;';
 
 CREATE FUNCTION execreport.change_schedule(schedule_id uuid, schedule_config jsonb, now timestamptz DEFAULT now()) RETURNS timestamptz
@@ -578,6 +574,7 @@ DECLARE
     tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
     schedule uuid;
 BEGIN
+    PERFORM execreport._check_now(_report_run.now);
     SELECT r.schedule_id INTO schedule
       FROM execreport.schedule_runs AS r WHERE r.tenant_id = tenant AND r.run_id = _report_run.run_id;
     IF schedule IS NULL THEN
@@ -602,7 +599,7 @@ $$;
 COMMENT ON FUNCTION execreport.complete_schedule_run(uuid, bigint, jsonb, timestamptz) IS
 'Reports that a run is done; the schedule''s count of failures is 0 again. A run that waits for it is started by the next
 run_due_schedules(). Returns true; false, and nothing changes, when the run is not running any more. For editors.
-Errors: 42501 for others; P0002 no such run.
+Errors: 42501 for others; P0002 no such run; 22023 now is NULL or infinite.
 Example: SELECT execreport.complete_schedule_run(run_id, 42) FROM execreport.schedule_runs WHERE status = ''running'';';
 
 CREATE FUNCTION execreport.fail_schedule_run(run_id uuid, error text, now timestamptz DEFAULT now()) RETURNS boolean
@@ -615,5 +612,5 @@ $$;
 COMMENT ON FUNCTION execreport.fail_schedule_run(uuid, text, timestamptz) IS
 'Reports that a run has failed. After pause_after_failures failures in a row the schedule is paused. Returns true; false,
 and nothing changes, when the run is not running any more. For editors.
-Errors: 42501 for others; P0002 no such run.
+Errors: 42501 for others; P0002 no such run; 22023 now is NULL or infinite.
 Example: SELECT execreport.fail_schedule_run(run_id, ''no connection'') FROM execreport.schedule_runs WHERE status = ''running'';';

@@ -7,6 +7,7 @@
 
 #include "compat.h"
 
+#include "access/tupdesc.h"
 #include "utils/jsonb.h"
 
 #include "jsonb_write.h"
@@ -28,5 +29,8 @@ typedef struct ErExecReport
 extern void er_write_exec_report(ErJsonWriter *writer, const ErExecReport *report);
 /* A whole document as one value */
 extern void er_write_jsonb(ErJsonWriter *writer, const Jsonb *value);
+
+/* Has a table these columns of ours, and beside them none but such as were dropped? */
+extern bool er_has_columns(TupleDesc desc, int columns);
 
 #endif							/* ER_EXEC_REPORTS_H */

@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "exec_reports.h"
 #include "flags.h"
 #include "json_schema.h"
 #include "maintenance.h"
@@ -315,7 +316,7 @@ insert_report(Datum *values, bool *isnull, Datum *result)
 	TupleTableSlot *slot;
 	HeapTuple	row;
 
-	if (desc->natts != REPORT_COLUMNS || rel->trigdesc != NULL || rel->rd_rules != NULL || rel->rd_rel->relforcerowsecurity ||
+	if (!er_has_columns(desc, REPORT_COLUMNS) || rel->trigdesc != NULL || rel->rd_rules != NULL || rel->rd_rel->relforcerowsecurity ||
 		rel->rd_rel->relkind != RELKIND_RELATION)
 	{
 		table_close(rel, NoLock);
@@ -329,20 +330,32 @@ insert_report(Datum *values, bool *isnull, Datum *result)
 	ExecOpenIndices(target, false);
 	slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	memcpy(slot->tts_values, values, sizeof(Datum) * REPORT_COLUMNS);
+	memset(slot->tts_isnull, true, sizeof(bool) * desc->natts);
 	memcpy(slot->tts_isnull, isnull, sizeof(bool) * REPORT_COLUMNS);
 	ExecStoreVirtualTuple(slot);
 	PushActiveSnapshot(GetTransactionSnapshot());	/* for the expressions of indexes */
 	ExecSimpleRelationInsert(target, estate, slot);
 	PopActiveSnapshot();
 	ExecCloseIndices(target);
+	row = heap_form_tuple(desc, slot->tts_values, slot->tts_isnull);
 	ExecDropSingleTupleTableSlot(slot);
 	FreeExecutorState(estate);
 	CommandCounterIncrement();
 
-	row = heap_form_tuple(desc, values, isnull);
 	*result = HeapTupleGetDatum(row);
 	table_close(rel, NoLock);
 	return true;
+}
+
+bool
+er_has_columns(TupleDesc desc, int columns)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->attisdropped != (i >= columns))
+			return false;
+	}
+	return desc->natts >= columns;
 }
 
 /* exec-<module>-<UUIDv7> */

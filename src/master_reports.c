@@ -252,7 +252,7 @@ open_as_made(ErWatch *watch, int columns)
 {
 	Relation	rel = table_open(er_watch_relid(watch), AccessShareLock);
 
-	if (rel->rd_rel->relkind == RELKIND_RELATION && RelationGetDescr(rel)->natts == columns && rel->trigdesc == NULL &&
+	if (rel->rd_rel->relkind == RELKIND_RELATION && er_has_columns(RelationGetDescr(rel), columns) && rel->trigdesc == NULL &&
 		rel->rd_rules == NULL && !rel->rd_rel->relforcerowsecurity)
 		return rel;
 	table_close(rel, NoLock);

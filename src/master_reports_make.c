@@ -168,8 +168,8 @@ consolidate(const ErMaster *report, ErConsolidated *parts)
 	TupleDesc	desc = RelationGetDescr(report->exec_reports);
 	ErConsolidation *state = er_consolidation_create(CurrentMemoryContext, false);
 	ErJsonWriter writer;
-	Datum		values[EXEC_COLUMNS];
-	bool		isnull[EXEC_COLUMNS];
+	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+	bool	   *isnull = palloc(sizeof(bool) * desc->natts);
 	bool		scope_is_null;
 	Datum		scope = heap_getattr(report->configuration, CONFIGURATION_NEGATIVE_SCOPE + 1,
 									 RelationGetDescr(report->configurations), &scope_is_null);
@@ -386,6 +386,7 @@ insert_report(ErMaster *report, Datum *values, bool *isnull)
 	InitResultRelInfo(target, rel, 0, NULL, 0);
 	ExecOpenIndices(target, true);
 	memcpy(slot->tts_values, values, sizeof(Datum) * MASTER_COLUMNS);
+	memset(slot->tts_isnull, true, sizeof(bool) * slot->tts_tupleDescriptor->natts);
 	memcpy(slot->tts_isnull, isnull, sizeof(bool) * MASTER_COLUMNS);
 	ExecStoreVirtualTuple(slot);
 	ItemPointerSetInvalid(&none);

@@ -1,7 +1,7 @@
 -- What every object of ours has to be, whatever capability it belongs to. A new table, view or function is held to
 -- this without being named here.
 BEGIN;
-SELECT plan(20);
+SELECT plan(21);
 
 CREATE TEMP VIEW ours AS
 SELECT d.classid, d.objid, pg_describe_object(d.classid, d.objid, 0) AS what
@@ -94,6 +94,14 @@ SELECT is_empty($$
 SELECT is_empty($$
     SELECT function FROM execreport.help() AS h WHERE description IS NULL OR function LIKE '\_%' $$,
     'help() lists public functions, each described');
+SELECT is_empty($$
+    SELECT p.proname, q.proname AS calls
+      FROM pg_proc AS p
+      LEFT JOIN pg_proc AS q ON q.pronamespace = p.pronamespace AND q.proparallel <> 's' AND q.provolatile <> 'v'
+            AND (p.prosrc || coalesce(pg_get_function_sqlbody(p.oid), '')) LIKE '%execreport.' || q.proname || '(%'
+     WHERE p.pronamespace = 'execreport'::regnamespace AND p.proparallel = 's' AND (q.oid IS NOT NULL OR p.prosrc LIKE '%EXCEPTION WHEN%')
+     ORDER BY 1, 2 $$,
+    'what is parallel safe catches no errors, which takes a sub-transaction, and calls nothing that does');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,6 +1,6 @@
 -- Configurations: the gate, the hash, and malformed documents.
 BEGIN;
-SELECT plan(74);
+SELECT plan(75);
 
 CREATE FUNCTION pg_temp.outcome(document jsonb) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -137,6 +137,11 @@ SELECT is(pg_temp.outcome(jsonb_set('{"negativeScope": {"useCaseExclusions": [{"
   FROM (VALUES ('{"value": "b", "matchType": "fuzzy"}'::jsonb, '22023 document.negative_scope.use_case_exclusions[1].match_type is unknown'),
                ('{"value": "b", "matchType": "Semantic", "semanticSensitivity": "extreme"}', '22023 document.negative_scope.use_case_exclusions[1].semantic_sensitivity is unknown')) AS e (entry, outcome);
 SELECT is(pg_temp.outcome(jsonb_build_object('brand', jsonb_build_object('name', repeat('x', 50 * 1024 * 1024)))), 'stored', '50 MB of text are stored');
+
+-- where a query is run in parallel
+SELECT configuration_id AS parallel FROM execreport.save_configuration(NULL, '{"governance": {"context_valid_until": "2027-01-01"}}') \gset
+SELECT count(set_config(name, 'on', true)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+SELECT is(execreport.check_context(:parallel) ->> 'status', 'incomplete', 'the gate stands in any query');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,6 +1,6 @@
 -- Deployment: six checks before and six after, each of which can fail, and none of which leaves anything.
 BEGIN;
-SELECT plan(23);
+SELECT plan(25);
 
 CREATE FUNCTION pg_temp.census() RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(c.relname || ' ' || (xpath('/row/n/text()', query_to_xml(format(CASE c.relkind WHEN 'S' THEN 'SELECT last_value AS n FROM execreport.%I'
@@ -18,6 +18,11 @@ SELECT results_eq($$ SELECT name, passed, severity, summary FROM execreport.pred
 SELECT is_empty($$ SELECT * FROM execreport.predeploy_check() WHERE details IS NULL OR duration IS NULL OR duration > '3 s' $$, 'with details and duration');
 SELECT is(pg_temp.census(), (SELECT what FROM before), 'nothing is left behind');
 SELECT ok(NOT EXISTS (SELECT FROM execreport.kill_switches), 'no switch either');
+
+SELECT execreport.set_maintenance(true, 'a deployment'), execreport.set_maintenance(true, 'a deployment', 1);
+SELECT is_empty('SELECT * FROM pg_temp.failed()', 'maintenance mode does not matter');
+SELECT throws_ok('SELECT execreport.save_configuration(NULL, ''{}'')', 'PT503', 'a deployment', 'and goes on');
+SELECT execreport.set_maintenance(false), execreport.set_maintenance(false, NULL, 1);
 
 -- each can fail
 SELECT execreport.update_flags(591, '{"execReportsEnabled": true, "reportsUiEnabled": true}') IS NOT NULL;

@@ -1,6 +1,6 @@
 -- Guards: the bound, the machine, what is measured, and how they are defined. test/data/guard_oracle.py worked out the first two.
 BEGIN;
-SELECT plan(46);
+SELECT plan(47);
 SELECT execreport.reset_metrics() IS NOT NULL AS reset;    -- what others recorded, in other years, is out of the way
 
 -- 1. Wilson's bound
@@ -106,7 +106,9 @@ SELECT results_eq($$ SELECT guard, kind, flags, threshold, recover_threshold, wi
 SELECT is((SELECT severity FROM execreport.define_guard('ui', '{"severity": "high"}')), 'high', 'only what is given changes');
 SELECT ok(execreport.drop_guard('ui') AND NOT execreport.drop_guard('ui'), 'dropped once');
 SELECT is((SELECT dry_run FROM execreport.define_guard('error_rate', '{"dryRun": true}')), true, 'an installed one changes');
+UPDATE execreport.guard_verdicts SET armed = false, breaches = 1 WHERE guard = 'error_rate';
 SELECT execreport.drop_guard('error_rate');
+SELECT is_empty($$ SELECT FROM execreport.guard_verdicts WHERE guard = 'error_rate' AND (NOT armed OR breaches > 0) $$, 'what it remembers goes with its rules');
 SELECT ok(NOT (SELECT dry_run FROM execreport.guards WHERE guard = 'error_rate'), 'and dropping it brings the installed one back');
 SELECT is((SELECT count(*) FROM execreport.audit_logs WHERE entity_type = 'guard' AND entity_id IN ('ui', 'error_rate')), 5::bigint, 'every change is audited');
 SELECT throws_ok($$ SELECT execreport.define_guard('x', '{"kind": "performance", "flags": ["reportsUiEnabled"], "threshold": 12}') $$, '22023', 'threshold is 12',
@@ -122,6 +124,7 @@ SELECT is_empty($$ SELECT d.document, r.* FROM (VALUES
         ('{"kind": "error_rate", "action": "disable_exec_reports", "window": "90 seconds"}', '22023', 'window is 00:01:30'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "window": "soon"}', '22023', 'window is "soon"'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "cooldown": 99999999999999999999}', '22023', 'cooldown is 99999999999999999999'),
+        ('{"kind": "error_rate", "action": "disable_exec_reports", "cooldown": "30"}', '22023', 'cooldown is "30"'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "minSamples": 0}', '22023', 'min_samples is 0'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "consecutive": 1.5}', '22023', 'consecutive is 1.5'),
         ('{"kind": "error_rate", "action": "disable_exec_reports", "confidence": 0.3}', '22023', 'confidence is 0.3'),

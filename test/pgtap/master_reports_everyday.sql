@@ -1,7 +1,7 @@
 -- generate_master_report() does the everyday case itself and hands the others to _generate_master_report(). Both must be one function:
 -- the same choice of exec reports, the same digest, the same row.
 BEGIN;
-SELECT plan(32);
+SELECT plan(35);
 SET LOCAL TimeZone = 'UTC';
 CREATE TEMP TABLE quiet AS SELECT execreport.create_tenant(143, 'Everyday');
 SET LOCAL execreport.tenant_id = 143;
@@ -107,5 +107,16 @@ INSERT INTO execreport.exec_reports (tenant_id, id, configuration_id, module_id,
 SELECT 143, 'uneven-' || n, 4, lpad(n::text, 5, '0'), 1, 'x', '2026-03-01 10:00Z', CASE n WHEN 1 THEN jsonb_build_object('extra', repeat('x', 60000000)) ELSE '{}' END
   FROM generate_series(1, 10000) AS n;
 SELECT is((SELECT jsonb_array_length(modules_included) FROM execreport.generate_master_report(4, as_of => '2026-03-02 12:00Z')), 10000, 'memory is asked for by what the reports hold together');
+
+-- a column that somebody added and dropped again makes no other case of it
+ALTER TABLE execreport.configurations ADD extra text; ALTER TABLE execreport.configurations DROP extra;
+ALTER TABLE execreport.exec_reports ADD extra text DEFAULT 'x'; ALTER TABLE execreport.exec_reports DROP extra;
+ALTER TABLE execreport.master_reports ADD extra text; ALTER TABLE execreport.master_reports DROP extra;
+ALTER FUNCTION execreport._create_exec_report(integer, text, jsonb, jsonb, integer, timestamptz, text) RENAME TO gone_create;
+ALTER FUNCTION execreport._generate_master_report(integer, integer, timestamptz) RENAME TO gone_generate;
+SELECT is((SELECT output FROM execreport.create_exec_report(2, 'late', '{"confidence": 7}', executed_at => '2026-03-01 11:00Z')), '{"confidence": 7}', 'an exec report is stored');
+SELECT id AS made, modules_included AS modules FROM execreport.generate_master_report(2, as_of => '2026-03-02 12:00Z') \gset
+SELECT is(:'modules'::jsonb -> 0, '"late"', 'a master report made of it');
+SELECT is((SELECT m FROM execreport.generate_master_report(2, as_of => '2026-03-02 12:00Z') AS m), (SELECT m FROM execreport.master_reports AS m WHERE m.tenant_id = 143 AND m.id = :'made'), 'and found');
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,6 +1,6 @@
 -- report_builder: preview, created segments and independently made tiles are the same; figures made by hand; refusals.
 BEGIN;
-SELECT plan(74);
+SELECT plan(75);
 SET LOCAL execreport.tenant_id = 1;
 SET LOCAL timezone = 'UTC';
 SET LOCAL enable_seqscan = off;   -- the tables are empty when the plans are made
@@ -312,6 +312,10 @@ SELECT is(pg_temp.refusal(pg_temp.daily('14:00'), '2026-01-01 12:01:00+00') #> '
 SET LOCAL execreport.user_id = 'lee';
 SELECT is(pg_temp.refusal(pg_temp.daily('14:00'), '2026-01-01 12:01:00+00') ->> 'state', '00000', 'the rate is per user');
 SET LOCAL execreport.max_submits_per_minute = 60;
+
+SELECT is(execreport.preview_schedule(pg_temp.doc('{"asOf": "2025-06-15", "scheduleType": "backfill_with_schedule", "backfillConfig": {"days": 7.0},
+    "scheduleConfig": {"frequency": "daily", "time": "09:00", "timezone": "UTC"}, "lookbackConfig": {"type": "relative", "value": 7.0, "unit": "days", "lagDays": 2.0}}')) -> 'dateRange',
+    '{"start": "2025-06-07", "end": "2025-06-13", "days": 7}', 'whole numbers may be written with zeros behind the point');
 
 -- 8. Drafts
 SET LOCAL execreport.user_id = 'mia';

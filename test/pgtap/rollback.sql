@@ -164,7 +164,7 @@ SELECT results_eq($$ SELECT t, array_agg(e.flag) FROM unnest('{exec-reports,mast
     $$ VALUES ('exec-reports', '{execReportsEnabled}'::text[]), ('master-reports', '{masterReportsEnabled}'), ('reports-api', '{reportsApiEnabled}'), ('reports-ui', '{reportsUiEnabled}') $$, 'each target its flag');
 SELECT results_eq($$ SELECT r.state, r.message, r.detail FROM execreport._refusal('SELECT execreport.emergency_rollback(''everything'', NULL, ''x'')') AS r $$,
     $$ VALUES ('22023', 'unknown target "everything"', 'A target is exec-reports, master-reports, reports-api, reports-ui or all.') $$, 'an unknown target lists them');
-SELECT is_empty($$ SELECT c.call, r.state FROM (VALUES ('''all'', NULL, NULL', '22004'), ('''all''', '22004'), ('''all'', NULL, '' ''', '22023'), ('NULL, NULL, ''x''', '22023'), ('''all'', ''{}'', ''x''', '22023'),
+SELECT is_empty($$ SELECT c.call, r.state FROM (VALUES ('''all'', NULL, NULL', '22004'), ('''all''', '22004'), ('''all'', NULL, '' ''', '22023'), ('NULL, NULL, ''x''', '22023'), ('''all'', ''{}'', ''x''', '22023'), ('''all'', ''{0}'', ''x''', '42704'), ('''all'', ''{{1,NULL}}'', ''x''', '22023'),
     ('''all'', ''{NULL}'', ''x''', '22023'), ('''all'', ''{999999}'', ''x''', '42704')) AS c (call, state), LATERAL execreport._refusal('SELECT execreport.emergency_rollback(' || c.call || ')') AS r WHERE r.state IS DISTINCT FROM c.state $$, 'bad arguments');
 CREATE ROLE er_rollback_operator; CREATE ROLE er_rollback_editor;
 SELECT execreport.grant_access('er_rollback_operator', 587, 'operator'), execreport.grant_access('er_rollback_editor', 587, 'editor');
@@ -186,7 +186,7 @@ SELECT throws_ok(format($$ SELECT execreport.approve_flag_change(%L, now => now(
 RESET ROLE;
 SELECT set_config('execreport.tenant_id', '0', true);
 SET LOCAL ROLE er_rollback_operator;
-SELECT throws_ok($$ SELECT execreport.resume('masterReportsEnabled', 'x') $$, '42501', 'only a superuser turns features off for every tenant');
+SELECT throws_ok($$ SELECT execreport.resume('masterReportsEnabled', 'x') $$, '42501', 'only a superuser ends the rollback for every tenant');
 RESET ROLE;
 -- by hand, as in the script of the application
 SELECT execreport.resume(key, 'fixed') FROM execreport.flags WHERE builtin;

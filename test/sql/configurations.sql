@@ -108,6 +108,18 @@ SELECT previous_value, metadata, reason FROM execreport.audit_logs WHERE tenant_
 SET ROLE er_conf_viewer;
 SELECT execreport.current_tenant();
 RESET ROLE;
+-- what a session stored that was still at work; the number that stands for all tenants is nobody's
+INSERT INTO execreport.workflows (tenant_id, name) VALUES (121, 'of a late session');
+INSERT INTO execreport.kill_switches (tenant_id, flag) VALUES (0, 'reportsUiEnabled');
+SELECT execreport.delete_tenant(121, 'once more'), execreport.delete_tenant(121, 'and again'), execreport.delete_tenant(0, 'everybody');
+SELECT count(*) FROM execreport.workflows WHERE tenant_id = 121;
+DELETE FROM execreport.kill_switches WHERE tenant_id = 0 AND flag = 'reportsUiEnabled' RETURNING flag;
+SELECT metadata FROM execreport.audit_logs WHERE tenant_id = 121 AND reason = 'once more';
+-- the last number
+SET execreport.tenant_id = 122;
+SELECT configuration_id FROM execreport.save_configuration(2000000000, '{}');
+SELECT configuration_id FROM execreport.save_configuration(NULL, '{}');
+RESET execreport.tenant_id;
 SELECT execreport.delete_tenant(122, 'test is over');
 DROP ROLE er_conf_viewer; DROP ROLE er_conf_editor; DROP ROLE er_conf_other;
 DELETE FROM execreport.audit_logs WHERE tenant_id IN (121, 122);

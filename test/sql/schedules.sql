@@ -109,6 +109,10 @@ SELECT execreport.run_schedule_now(pg_temp.plan('p'));
 SELECT execreport.complete_schedule_run('00000000-0000-0000-0000-000000000000');
 SELECT execreport.run_due_schedules(NULL);
 SELECT execreport.run_due_schedules('infinity');
+SELECT execreport.complete_schedule_run('00000000-0000-0000-0000-000000000000', now => NULL);
+SELECT execreport.pause_schedule(pg_temp.plan('p'), now => NULL);
+SELECT execreport.resume_schedule(pg_temp.plan('p'), NULL);
+SELECT execreport.end_schedule(pg_temp.plan('p'), now => NULL);
 SELECT pg_temp.daily('again', 'latest', 'skip');
 \set VERBOSITY sqlstate
 SELECT execreport.change_schedule(pg_temp.plan('again'), '{"frequency": "daily", "time": "10:00", "timezone": "UTC"}', '2026-01-03');

@@ -68,6 +68,11 @@ foreach my $encoding (qw(SQL_ASCII LATIN1 EUC_JP))
 }
 
 # canary
+sql(q{ALTER DATABASE postgres SET execreport.require_approval = on});
+($code, $out) = run_script('canary.sh', 5, 1, 1);
+is($code, 1, 'canary: nothing to watch while an approval is needed') or diag($out);
+like($out, qr/waits for approval.*there is nothing to watch/s, 'it says so');
+sql(q{ALTER DATABASE postgres RESET execreport.require_approval});
 ($code, $out) = run_script('canary.sh', 5, 1, 1);
 is($code, 0, 'canary: no trouble') or diag($out);
 like($out, qr/no trouble at 5 % for 1 s/, 'it says so');
