@@ -389,7 +389,8 @@ COMMENT ON FUNCTION execreport._error_class(text) IS
 is rate_limited, anything else may pass.';
 
 -- It commits, so it cannot pin the search path: every name in it is qualified. It runs the executor with the caller's
--- rights. No COMMIT stands inside an EXCEPTION block.
+-- rights. No COMMIT stands inside an EXCEPTION block. At a higher isolation level sessions that work on one backfill would fail
+-- each other, whatever their default is.
 CREATE PROCEDURE execreport.run_backfill(collection uuid)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -403,16 +404,20 @@ DECLARE
     state pg_catalog.text;
     counted pg_catalog.bool;
 BEGIN
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     LOOP
         SELECT e.call, e.parameters INTO executor FROM execreport._backfill_executor(collection) AS e;
         SELECT s.* INTO segment
           FROM execreport.claim_segments(worker, collection_id => collection, statement_lease => true) AS s;
         rest := CASE WHEN segment.segment_id IS NULL THEN execreport._backfill_rest(collection) END;
         COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         IF segment.segment_id IS NULL THEN
             EXIT WHEN rest IS NULL;
             PERFORM pg_catalog.pg_sleep(rest);
             COMMIT;
+            SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
             CONTINUE;
         END IF;
 
@@ -436,6 +441,7 @@ BEGIN
         END IF;
         SELECT p.completed, p.failed, p.total INTO counts FROM execreport.backfill_progress(collection) AS p;
         COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         IF NOT counted THEN
             RAISE INFO '% to %: lost to another worker', segment.segment_start, segment.segment_end;
         ELSIF failure IS NULL THEN
@@ -452,7 +458,7 @@ COMMENT ON PROCEDURE execreport.run_backfill(uuid) IS
 cancelled; waits for retries and for other workers. Call it in several sessions at once to run several segments at once. An
 executor''s error fails the attempt; its writes commit together with the completion, so each segment takes effect exactly
 once, also when the session or the server dies on the way: call it again to go on. Reports each segment as INFO; others watch
-backfill_progress(). The executor runs with the caller''s rights. Not inside a transaction block. For editors.
+backfill_progress(). The executor runs with the caller''s rights, at READ COMMITTED. Not inside a transaction block. For editors.
 Errors: 42501; P0002 an unknown collection; 55000 a workflow without executor; 42883 an executor that is gone; 2D000 inside a
 transaction block.
 Example: CALL execreport.run_backfill(execreport.start_backfill(execreport.create_workflow(''sales'', ''public.fill_sales(date, date, jsonb)''),
