@@ -332,6 +332,11 @@ BEGIN
             RAISE EXCEPTION 'filter.% is no date: "%"', canonical, left(f ->> canonical, 64)
                 USING ERRCODE = '22007', HINT = 'Write a date as YYYY-MM-DD.';
         END IF;
+        BEGIN
+            PERFORM (f ->> canonical)::date;
+        EXCEPTION WHEN datetime_field_overflow THEN
+            RAISE EXCEPTION 'filter.% is a day that does not exist: "%"', canonical, f ->> canonical USING ERRCODE = '22008';
+        END;
     END LOOP;
     FOR given IN SELECT v #>> '{}' AS value, jsonb_typeof(v) AS kind
                    FROM jsonb_array_elements(CASE jsonb_typeof(f -> 'status') WHEN 'array' THEN f -> 'status'

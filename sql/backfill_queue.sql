@@ -153,6 +153,9 @@ DECLARE
     state text;
     looked_at timestamptz;
 BEGIN
+    IF heartbeat_segment.now IS NOT NULL THEN   -- a lease from the end of time would never end
+        PERFORM execreport._check_now(heartbeat_segment.now);
+    END IF;
     UPDATE execreport.report_data_segments AS s
        SET lease_until = CASE s.lease_until WHEN 'infinity' THEN s.lease_until ELSE until END
      WHERE s.tenant_id = tenant AND s.segment_id = heartbeat_segment.segment_id AND s.lease_until IS NOT NULL
@@ -173,7 +176,8 @@ $$;
 COMMENT ON FUNCTION execreport.heartbeat_segment(uuid, bigint, interval, timestamptz) IS
 'Says that the worker is alive, and makes the lease last for this long from now. Returns continue, cancel (the backfill was
 cancelled: stop, and call fail_segment) or lost (the segment is no longer the worker''s: stop and write nothing). Send one
-every third of the lease. For editors. Errors: 42501; 22004, 22023 a lease that is not longer than nothing or above 7 days.
+every third of the lease. For editors. Errors: 42501; 22004, 22023 a lease that is not longer than nothing or above 7 days;
+22023 when now is infinite.
 Example: SELECT execreport.heartbeat_segment(segment_id, fencing_token) FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.complete_segment(segment_id uuid, fencing_token bigint, row_count bigint DEFAULT NULL,
@@ -258,6 +262,9 @@ BEGIN
     IF error IS NULL THEN
         RAISE EXCEPTION 'error is null' USING ERRCODE = '22004', HINT = 'Say what went wrong.';
     END IF;
+    IF fail_segment.now IS NOT NULL THEN
+        PERFORM execreport._check_now(fail_segment.now);
+    END IF;
     RETURN execreport._end_attempt(segment_id, fencing_token, 'failed', NULL, error, class,
                                    coalesce(fail_segment.now, clock_timestamp()));
 END
@@ -267,7 +274,7 @@ COMMENT ON FUNCTION execreport.fail_segment(uuid, bigint, text, text, timestampt
 rate_limited (up to 10, 20, 40 ... s) or permanent (not again). After the fifth attempt, and at once where retry_failed is
 false, the segment is failed and waits for redrive_segments(). error is kept in the segment''s history. Returns false, and
 changes nothing, when the token is not the segment''s newest. now: NULL is the clock. For editors.
-Errors: 42501; 22004 a NULL error or class; 22023 another class.
+Errors: 42501; 22004 a NULL error or class; 22023 another class, or when now is infinite.
 Example: SELECT execreport.fail_segment(segment_id, fencing_token, ''HTTP 429'', ''rate_limited'') FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.snooze_segment(segment_id uuid, fencing_token bigint, until timestamptz) RETURNS boolean
@@ -283,7 +290,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport.snooze_segment(uuid, bigint, timestamptz) IS
 'Puts a claimed segment off until a time, for instance because its data is not there yet. It uses up no attempt. Returns
-false, and changes nothing, when the token is not the segment''s newest. For editors. Errors: 42501; 22004, 22023 no finite time.
+false, and changes nothing, when the token is not the segment''s newest. For editors. Errors: 42501; 22004, 22023 until is NULL or infinity; -infinity is at once.
 Example: SELECT execreport.snooze_segment(segment_id, fencing_token, now() + ''1 hour'') FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.next_segment_at(collection_id uuid DEFAULT NULL) RETURNS timestamptz

@@ -286,7 +286,7 @@ that have run out, notifications and the daily digest, compaction, retention. no
 does so at once, and for good. The
 worker calls it every execreport.naptime; a cron job may. Any number of sessions may call it at once: a step that another one
 is doing is left to it, with a NOTICE. A step that fails does not stop the others: it raises a WARNING, stands in tick_steps, and
-is notified once in #engineering until it has worked again. Each step commits by itself; not inside a transaction block.
+is notified once in #engineering until it has worked again. Each step commits by itself, at READ COMMITTED; not inside a transaction block.
 For superusers.
 Errors: 42501 for others; 25001 inside a transaction block, 2D000 inside a function; 22023 now is NULL or infinite.
 Example: CALL execreport.tick();';
