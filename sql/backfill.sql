@@ -133,7 +133,7 @@ COMMENT ON FUNCTION execreport._count_transitions(integer, uuid[], integer[], ex
     execreport.segment_status_enum, timestamptz, boolean) IS
 'The one place where counters of collections change: moved[i] segments of collection_ids[i] went from one state (NULL:
 they are new) to another. Collections in ascending order, so that two callers never wait for each other. bell: the
-segments can be claimed now; it also rings when a full collection has a free slot.';
+segments can be claimed now; it also rings when a full collection has a free slot. Error 42501 outside functions of execreport.';
 
 CREATE FUNCTION execreport._lock_collection(tenant integer, collection uuid)
 RETURNS execreport.report_data_collections
