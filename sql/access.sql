@@ -70,6 +70,8 @@ BEGIN
         RAISE EXCEPTION 'role % does not exist', coalesce('"' || grant_access.role || '"', 'null')
             USING ERRCODE = '42704', HINT = 'Create it first with CREATE ROLE.';
     END IF;
+    -- one at a time: two GRANTs on one object at once would collide, and what is asked next holds until the end
+    LOCK TABLE execreport.tenant_members IN SHARE ROW EXCLUSIVE MODE;
     -- a role with two tenants has to choose one: an administrator must not do that to another tenant's roles
     IF NOT execreport._caller_is_superuser()
        AND NOT EXISTS (SELECT FROM execreport.tenant_members AS m
@@ -81,7 +83,6 @@ BEGIN
             USING ERRCODE = '42501', HINT = 'A superuser enrols a role in several tenants.';
     END IF;
 
-    LOCK TABLE execreport.tenant_members IN SHARE ROW EXCLUSIVE MODE;  -- two GRANTs on one object at once would collide
     SELECT m.persona INTO previous FROM execreport.tenant_members AS m
      WHERE m.tenant_id = grant_access.tenant_id AND m.role_name = grant_access.role;
     INSERT INTO execreport.tenant_members AS m (tenant_id, role_name, persona, granted_by)

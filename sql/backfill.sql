@@ -133,7 +133,7 @@ COMMENT ON FUNCTION execreport._count_transitions(integer, uuid[], integer[], ex
     execreport.segment_status_enum, timestamptz, boolean) IS
 'The one place where counters of collections change: moved[i] segments of collection_ids[i] went from one state (NULL:
 they are new) to another. Collections in ascending order, so that two callers never wait for each other. bell: the
-segments can be claimed now; it also rings when a full collection has a free slot.';
+segments can be claimed now; it also rings when a full collection has a free slot. Error 42501 outside functions of execreport.';
 
 CREATE FUNCTION execreport._lock_collection(tenant integer, collection uuid)
 RETURNS execreport.report_data_collections
@@ -332,6 +332,11 @@ BEGIN
             RAISE EXCEPTION 'filter.% is no date: "%"', canonical, left(f ->> canonical, 64)
                 USING ERRCODE = '22007', HINT = 'Write a date as YYYY-MM-DD.';
         END IF;
+        BEGIN
+            PERFORM (f ->> canonical)::date;
+        EXCEPTION WHEN datetime_field_overflow THEN
+            RAISE EXCEPTION 'filter.% is a day that does not exist: "%"', canonical, f ->> canonical USING ERRCODE = '22008';
+        END;
     END LOOP;
     FOR given IN SELECT v #>> '{}' AS value, jsonb_typeof(v) AS kind
                    FROM jsonb_array_elements(CASE jsonb_typeof(f -> 'status') WHEN 'array' THEN f -> 'status'

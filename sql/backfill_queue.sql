@@ -153,6 +153,9 @@ DECLARE
     state text;
     looked_at timestamptz;
 BEGIN
+    IF heartbeat_segment.now IS NOT NULL THEN   -- a lease from the end of time would never end
+        PERFORM execreport._check_now(heartbeat_segment.now);
+    END IF;
     UPDATE execreport.report_data_segments AS s
        SET lease_until = CASE s.lease_until WHEN 'infinity' THEN s.lease_until ELSE until END
      WHERE s.tenant_id = tenant AND s.segment_id = heartbeat_segment.segment_id AND s.lease_until IS NOT NULL
@@ -173,7 +176,8 @@ $$;
 COMMENT ON FUNCTION execreport.heartbeat_segment(uuid, bigint, interval, timestamptz) IS
 'Says that the worker is alive, and makes the lease last for this long from now. Returns continue, cancel (the backfill was
 cancelled: stop, and call fail_segment) or lost (the segment is no longer the worker''s: stop and write nothing). Send one
-every third of the lease. For editors. Errors: 42501; 22004, 22023 a lease that is not longer than nothing or above 7 days.
+every third of the lease. For editors. Errors: 42501; 22004, 22023 a lease that is not longer than nothing or above 7 days;
+22023 when now is infinite.
 Example: SELECT execreport.heartbeat_segment(segment_id, fencing_token) FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.complete_segment(segment_id uuid, fencing_token bigint, row_count bigint DEFAULT NULL,
@@ -258,6 +262,9 @@ BEGIN
     IF error IS NULL THEN
         RAISE EXCEPTION 'error is null' USING ERRCODE = '22004', HINT = 'Say what went wrong.';
     END IF;
+    IF fail_segment.now IS NOT NULL THEN
+        PERFORM execreport._check_now(fail_segment.now);
+    END IF;
     RETURN execreport._end_attempt(segment_id, fencing_token, 'failed', NULL, error, class,
                                    coalesce(fail_segment.now, clock_timestamp()));
 END
@@ -267,7 +274,7 @@ COMMENT ON FUNCTION execreport.fail_segment(uuid, bigint, text, text, timestampt
 rate_limited (up to 10, 20, 40 ... s) or permanent (not again). After the fifth attempt, and at once where retry_failed is
 false, the segment is failed and waits for redrive_segments(). error is kept in the segment''s history. Returns false, and
 changes nothing, when the token is not the segment''s newest. now: NULL is the clock. For editors.
-Errors: 42501; 22004 a NULL error or class; 22023 another class.
+Errors: 42501; 22004 a NULL error or class; 22023 another class, or when now is infinite.
 Example: SELECT execreport.fail_segment(segment_id, fencing_token, ''HTTP 429'', ''rate_limited'') FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.snooze_segment(segment_id uuid, fencing_token bigint, until timestamptz) RETURNS boolean
@@ -283,7 +290,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport.snooze_segment(uuid, bigint, timestamptz) IS
 'Puts a claimed segment off until a time, for instance because its data is not there yet. It uses up no attempt. Returns
-false, and changes nothing, when the token is not the segment''s newest. For editors. Errors: 42501; 22004, 22023 no finite time.
+false, and changes nothing, when the token is not the segment''s newest. For editors. Errors: 42501; 22004, 22023 until is NULL or infinity; -infinity is at once.
 Example: SELECT execreport.snooze_segment(segment_id, fencing_token, now() + ''1 hour'') FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.next_segment_at(collection_id uuid DEFAULT NULL) RETURNS timestamptz
@@ -389,7 +396,8 @@ COMMENT ON FUNCTION execreport._error_class(text) IS
 is rate_limited, anything else may pass.';
 
 -- It commits, so it cannot pin the search path: every name in it is qualified. It runs the executor with the caller's
--- rights. No COMMIT stands inside an EXCEPTION block.
+-- rights. No COMMIT stands inside an EXCEPTION block. At a higher isolation level sessions that work on one backfill would fail
+-- each other, whatever their default is.
 CREATE PROCEDURE execreport.run_backfill(collection uuid)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -403,16 +411,20 @@ DECLARE
     state pg_catalog.text;
     counted pg_catalog.bool;
 BEGIN
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     LOOP
         SELECT e.call, e.parameters INTO executor FROM execreport._backfill_executor(collection) AS e;
         SELECT s.* INTO segment
           FROM execreport.claim_segments(worker, collection_id => collection, statement_lease => true) AS s;
         rest := CASE WHEN segment.segment_id IS NULL THEN execreport._backfill_rest(collection) END;
         COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         IF segment.segment_id IS NULL THEN
             EXIT WHEN rest IS NULL;
             PERFORM pg_catalog.pg_sleep(rest);
             COMMIT;
+            SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
             CONTINUE;
         END IF;
 
@@ -436,6 +448,7 @@ BEGIN
         END IF;
         SELECT p.completed, p.failed, p.total INTO counts FROM execreport.backfill_progress(collection) AS p;
         COMMIT;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         IF NOT counted THEN
             RAISE INFO '% to %: lost to another worker', segment.segment_start, segment.segment_end;
         ELSIF failure IS NULL THEN
@@ -452,7 +465,7 @@ COMMENT ON PROCEDURE execreport.run_backfill(uuid) IS
 cancelled; waits for retries and for other workers. Call it in several sessions at once to run several segments at once. An
 executor''s error fails the attempt; its writes commit together with the completion, so each segment takes effect exactly
 once, also when the session or the server dies on the way: call it again to go on. Reports each segment as INFO; others watch
-backfill_progress(). The executor runs with the caller''s rights. Not inside a transaction block. For editors.
+backfill_progress(). The executor runs with the caller''s rights, at READ COMMITTED. Not inside a transaction block. For editors.
 Errors: 42501; P0002 an unknown collection; 55000 a workflow without executor; 42883 an executor that is gone; 2D000 inside a
 transaction block.
 Example: CALL execreport.run_backfill(execreport.start_backfill(execreport.create_workflow(''sales'', ''public.fill_sales(date, date, jsonb)''),

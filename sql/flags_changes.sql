@@ -383,7 +383,14 @@ BEGIN
                   DETAIL = format('It was requested by %s, logged in as role %s; you are %s, logged in as %s.',
                                   c.requested_by, c.requested_role, execreport.current_user_id(), session_user),
                   HINT = 'Another person approves it, with a role of their own.';
-    ELSIF c.previous IS DISTINCT FROM execreport._changed_by_flag_change(c.key, c.change) THEN
+    END IF;
+    -- what it replaces stays as it is until the change is made; what widens rules is added to whatever they are by then
+    CASE execreport._flag_change_kind(c.change)
+        WHEN 'definition', 'segment' THEN LOCK TABLE execreport.flag_definitions IN SHARE ROW EXCLUSIVE MODE;
+        WHEN 'advance' THEN PERFORM FROM execreport.rollouts AS r WHERE r.rollout = c.key FOR UPDATE;
+        ELSE NULL;
+    END CASE;
+    IF c.previous IS DISTINCT FROM execreport._changed_by_flag_change(c.key, c.change) THEN
         RAISE EXCEPTION 'change % was requested for another state of %', c.change_id, c.key
             USING ERRCODE = '55000', DETAIL = 'What it replaces has changed since then.',
                   HINT = 'Reject it with execreport.reject_flag_change() and request it anew.';

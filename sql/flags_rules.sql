@@ -697,6 +697,7 @@ BEGIN
         RAISE EXCEPTION 'days is %', coalesce(stale_flags.days::text, 'null')
             USING ERRCODE = CASE WHEN stale_flags.days IS NULL THEN '22004' ELSE '22023' END, DETAIL = 'It is 0 to 100000.';
     END IF;
+    PERFORM execreport._check_now(stale_flags.now);
     before := stale_flags.now - stale_flags.days * interval '1 day';
     RETURN QUERY
     SELECT s.key, s.reasons, s.asked, known_since, s.changed_at, s.version
@@ -723,5 +724,5 @@ COMMENT ON FUNCTION execreport.stale_flags(integer, timestamptz) IS
 'Flags that may be ripe for archive_flag(), for at least so many days: not evaluated (to the hour; known since the server
 started, evaluations_known_since, and not at all without preloading: NULL), on for everybody, not changed. Built-in and
 archived flags are not listed; changed_at and version are NULL without a definition. For superusers.
-Errors: 42501 for other callers; 22004 or 22023 for days that are NULL or below 0.
+Errors: 42501 for other callers; 22004 or 22023 for days that are NULL or below 0; 22023 when now is NULL or infinite.
 Example: SELECT key, reasons FROM execreport.stale_flags(90);';

@@ -247,7 +247,8 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'er_require_no_transaction';
 COMMENT ON FUNCTION execreport._require_no_transaction(text) IS
 'Error 25001 inside a transaction block.';
 
--- It commits, so it cannot pin the search path: every name in it is qualified. No COMMIT stands inside an EXCEPTION block.
+-- It commits, so it cannot pin the search path: every name in it is qualified. No COMMIT stands inside an EXCEPTION block. At a
+-- higher isolation level a step that another session has just done would be an error, whatever the session's default is.
 CREATE PROCEDURE execreport.tick(now timestamptz DEFAULT now())
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -258,12 +259,16 @@ DECLARE
     busy pg_catalog.text;
 BEGIN
     PERFORM execreport._require_no_transaction('tick()');
+    COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     SELECT pg_catalog.array_agg(p.step), pg_catalog.array_agg(p.unit) INTO steps, units FROM execreport._tick_plan(now) AS p;
     COMMIT;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     FOR i IN 1 .. pg_catalog.cardinality(steps) LOOP
         LOOP
             result := execreport._tick_run(steps[i], units[i], now);
             COMMIT;
+            SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
             EXIT WHEN pg_catalog.textne(result, 'more');
         END LOOP;
         IF pg_catalog.texteq(result, 'locked') THEN
@@ -281,7 +286,7 @@ that have run out, notifications and the daily digest, compaction, retention. no
 does so at once, and for good. The
 worker calls it every execreport.naptime; a cron job may. Any number of sessions may call it at once: a step that another one
 is doing is left to it, with a NOTICE. A step that fails does not stop the others: it raises a WARNING, stands in tick_steps, and
-is notified once in #engineering until it has worked again. Each step commits by itself; not inside a transaction block.
+is notified once in #engineering until it has worked again. Each step commits by itself, at READ COMMITTED; not inside a transaction block.
 For superusers.
 Errors: 42501 for others; 25001 inside a transaction block, 2D000 inside a function; 22023 now is NULL or infinite.
 Example: CALL execreport.tick();';
@@ -352,9 +357,9 @@ COMMENT ON FUNCTION execreport._tick_leases(integer, timestamptz) IS
 CREATE FUNCTION execreport._tick_digest(now timestamptz) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    day constant date := (now AT TIME ZONE 'UTC')::date - 1;
-    day_begins constant timestamptz := day::timestamp AT TIME ZONE 'UTC';
+    day_begins constant timestamptz := date_trunc('day', now AT TIME ZONE 'UTC' - interval '1 day') AT TIME ZONE 'UTC';
     day_ends constant timestamptz := day_begins + interval '24 hours';
+    day constant text := to_char(day_begins AT TIME ZONE 'UTC', 'YYYY-MM-DD');     -- whatever DateStyle says
     rollouts jsonb;
     rollbacks jsonb;
     verdicts jsonb;

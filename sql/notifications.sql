@@ -147,9 +147,11 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 DECLARE
     tenant constant integer := execreport._require_tenant(notification_sent.tenant_id, 'operator');
+    at constant timestamptz := coalesce(notification_sent.now, clock_timestamp());
 BEGIN
+    PERFORM execreport._check_now(at);
     UPDATE execreport.notifications AS n
-       SET state = 'sent', next_try = NULL, sent_at = coalesce(notification_sent.now, clock_timestamp()), last_error = NULL
+       SET state = 'sent', next_try = NULL, sent_at = at, last_error = NULL
      WHERE n.tenant_id = tenant AND n.notification_id = notification_sent.notification_id AND n.state = 'sending'
        AND n.claim_token = notification_sent.claim_token;
     RETURN FOUND;
@@ -157,7 +159,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport.notification_sent(integer, bigint, bigint, timestamptz) IS
 'Reports that a notification was sent. Returns false, and changes nothing, when the token is not that of its last claim or it is
-not being sent. now: NULL is the clock. For operators of the tenant. Errors: 42501; 22004 no tenant.
+not being sent. now: NULL is the clock. For operators of the tenant. Errors: 42501; 22004 no tenant; 22023 when now is infinite.
 Example: SELECT execreport.notification_sent(tenant_id, notification_id, claim_token) FROM execreport.claim_notifications(''slack'');';
 
 CREATE FUNCTION execreport.notification_failed(tenant_id integer, notification_id bigint, claim_token bigint, error text,

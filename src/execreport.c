@@ -129,7 +129,7 @@ _PG_init(void)
 							"How long events are kept.",
 							NULL, &event_retention, 3 * 24 * 3600, 60, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("execreport.notification_retention",
-							"How long notifications are kept after they were sent or given up.",
+							"How long notifications are kept that were sent, given up or held back.",
 							NULL, &notification_retention, 30 * 24 * 3600, 3600, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("execreport.submission_retention",
 							"How long submitted reports are kept that neither run nor are scheduled any more.",

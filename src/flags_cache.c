@@ -99,6 +99,7 @@ er_flags_reload(uint64 generation)
 	rollouts_watch.relid = InvalidOid;
 	if (er_flags.context == NULL)
 		er_flags.context = AllocSetContextCreate(CacheMemoryContext, "execreport flags", ALLOCSET_DEFAULT_SIZES);
+	er_flags.nflags = 0;		/* none are left, should an error come before they are read */
 	MemoryContextReset(er_flags.context);
 	er_flags.numbers = flagtable_create(er_flags.context, 16, NULL);
 	er_flags.tenants = tenanttable_create(er_flags.context, 16, NULL);
@@ -124,7 +125,6 @@ read_flags(void)
 	int			space = 16;
 	MemoryContext before = MemoryContextSwitchTo(er_flags.context);
 
-	er_flags.nflags = 0;
 	er_flags.flags = palloc(space * sizeof(ErFlag));
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{

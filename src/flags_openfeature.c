@@ -79,7 +79,6 @@ er_evaluate_flag(PG_FUNCTION_ARGS)
 		desc = BlessTupleDesc(CreateTupleDescCopy(desc));
 		fcinfo->flinfo->fn_extra = desc;
 		MemoryContextSwitchTo(before);
-		er_flags_turn_hour();
 	}
 
 	evaluate_named(fcinfo, 2, &result);
@@ -180,6 +179,7 @@ begin(FunctionCallInfo fcinfo, int context_argument, ErFlagContext *context, Eva
 	if (!read_context(context, result))
 		return NULL;
 	er_flags_refresh(er_watch_generation(&er_flags_watch));
+	er_flags_turn_hour();
 	tenant = er_flags_tenant(context->tenant_id);
 	if (context->size == NULL)
 		context->size = tenant->size;

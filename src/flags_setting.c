@@ -33,7 +33,8 @@ er_check_feature_flags(char **newval, void **extra, GucSource source)
 		{
 			if (setting.len == other.len && memcmp(setting.flag, other.flag, setting.len) == 0)
 			{
-				GUC_check_errdetail("Flag \"%.*s\" stands twice.", Min(setting.len, MAX_SHOWN), setting.flag);
+				GUC_check_errdetail("Flag \"%.*s\" stands twice.",
+									pg_mbcliplen(setting.flag, setting.len, MAX_SHOWN), setting.flag);
 				return false;
 			}
 		}

@@ -261,6 +261,7 @@ merge_last(void)
 		if (before->open || before->subid != last->subid)
 			return;
 		if (last->series.duration.series != before->series.duration.series ||
+			last->series.success.series != before->series.success.series ||
 			last->series.duration.generation != before->series.duration.generation ||
 			before->count > PG_UINT32_MAX - last->count)
 			continue;

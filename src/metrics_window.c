@@ -147,6 +147,7 @@ er_metric_tenants(PG_FUNCTION_ARGS)
 		bool		known;
 		int32		tenant_id;
 
+		CHECK_FOR_INTERRUPTS();
 		LWLockAcquire(er_metrics_shared->lock, LW_SHARED);
 		tenant_id = series->key.tenant_id;
 		known = match(series, &filter) == MATCH_NO || tenant_id == 0 || sum_series(series, window, 1, cells);

@@ -177,8 +177,12 @@ er_require_tenant_persona(int32 tenant_id, ErPersona minimum)
 
 	if (!basis_holds(&basis))
 	{
-		is_superuser = superuser_arg(basis.role);
+		Oid			role = basis.role;
+
+		basis.role = InvalidOid;	/* no answer while we may fail */
+		is_superuser = superuser_arg(role);
 		last_persona = ER_NO_MEMBER;
+		basis.role = role;
 	}
 	if (is_superuser)
 		return;

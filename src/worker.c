@@ -371,10 +371,13 @@ er_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	/* above it, a step that another session has just done would be an error */
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
 
 	if (!is_wanted() || !take_slot())
 		proc_exit(0);
-	pg_atomic_write_u32(&my_slot->bell, 1);
+	if (er_notify_mode == ER_NOTIFY_WORKER)
+		pg_atomic_write_u32(&my_slot->bell, 1);
 
 	do
 	{
@@ -548,8 +551,6 @@ ring(void)
 	last_ring = now;
 	pg_atomic_write_u32(&my_slot->bell, 0);
 	pg_memory_barrier();
-	if (er_notify_mode != ER_NOTIFY_WORKER)
-		return;
 	begin_work("execreport bell");
 	er_notify_bell();
 	end_work();

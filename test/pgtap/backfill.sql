@@ -1,7 +1,7 @@
 -- backfill: created segments are the tiles of the window, status and counters follow from the segments, bad input is
 -- refused by name, and tenants are apart.
 BEGIN;
-SELECT plan(46);
+SELECT plan(47);
 
 SELECT execreport.create_workflow('backfill test') AS workflow \gset
 
@@ -172,6 +172,8 @@ SELECT is_empty($$ SELECT call, state, pg_temp.outcome(call) FROM bad WHERE pg_t
 SELECT results_eq('SELECT (SELECT count(*) FROM execreport.report_data_collections), (SELECT count(*) FROM execreport.report_data_segments), (SELECT count(*) FROM execreport.workflows), (SELECT count(*) FROM execreport.audit_logs)',
     'SELECT c, s, w, a FROM before', 'and changes nothing');
 SELECT is((execreport.complete_segment(execreport._uuid7(), 1), execreport.fail_segment(execreport._uuid7(), 1, 'x'), execreport.heartbeat_segment(NULL, NULL))::text, '(f,f,lost)', 'an unknown segment is a lost one');
+
+SELECT throws_ok($$ SELECT execreport.list_collections('{"startDate": "2025-02-30"}') $$, '22008', 'filter.startDate is a day that does not exist: "2025-02-30"', 'a wrong day is named by its path');
 
 SELECT * FROM finish();
 ROLLBACK;

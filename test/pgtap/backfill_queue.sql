@@ -1,6 +1,6 @@
 -- backfill_queue: retries and their delays, dead letters, leases in simulated time, batches, progress, tenants apart.
 BEGIN;
-SELECT plan(40);
+SELECT plan(43);
 \ir ../data/backfill_recount.sql
 SELECT execreport.create_workflow('queue test') AS workflow \gset
 
@@ -101,6 +101,7 @@ SELECT is((SELECT count(*) FROM execreport.claim_segments('w', 100)) + (SELECT c
     + (SELECT count(*) FROM execreport.report_data_segments) + (SELECT count(*) FROM execreport.backfill_progress(:'mine')) + (SELECT count(*) FROM execreport.workflows), 0::bigint, 'the other tenant sees and claims nothing');
 SELECT is((execreport.complete_segment(:'segment', 1), execreport.fail_segment(:'segment', 1, 'x'), execreport.heartbeat_segment(:'segment', 1), execreport.complete_segments(ARRAY[:'segment']::uuid[], '{1}'))::text, '(f,f,lost,{})', 'nor touches it');
 SELECT throws_ok(format('SELECT execreport.cancel_backfill(%L)', :'mine'), 'P0002', NULL, 'nor cancels it');
+SELECT throws_ok(format('SELECT execreport._count_transitions(922, ARRAY[%L]::uuid[], ''{1}'', ''pending'', ''completed'', now(), false)', :'mine'), '42501', 'only functions of execreport count segments', 'nor its counters');
 SET LOCAL ROLE er_q922_viewer;
 SELECT throws_ok('SELECT execreport.claim_segments(''w'')', '42501', NULL, 'a viewer claims nothing');
 RESET ROLE;
@@ -124,6 +125,8 @@ SELECT execreport.claim_segments('w', 1) IS NOT NULL AS claimed \gset
 SELECT is((SELECT cardinality(running_ids) FROM execreport.report_data_collections WHERE collection_id = :'mine'), 2, 'nulls among the running ids are left out');
 SELECT throws_ok(format('SELECT execreport.claim_segments(''w'', now => %L)', now), '22023', 'now is ' || now, 'a lease has an end')
   FROM unnest(ARRAY['infinity', '-infinity']) AS now;
+SELECT throws_ok(format('SELECT execreport.%s(segment_id, fencing_token, %s now => ''infinity'') FROM execreport.report_data_segments WHERE status = ''running''', f, a), '22023', 'now is infinity', f || ': it would never be tried again')
+  FROM (VALUES ('heartbeat_segment', ''), ('fail_segment', '''x'',')) AS v (f, a);
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -93,7 +93,9 @@ SELECT is((SELECT details -> 'guardVerdicts' FROM execreport.notifications WHERE
 SELECT is((SELECT details -> 'notifications' FROM execreport.notifications WHERE tenant_id = 0), '{"held": 2, "sent": 1}', 'its notifications');
 SELECT is((SELECT details -> 'rollouts' FROM execreport.notifications WHERE tenant_id = 0), '[{"phase": "canary", "share": 5.0}]', 'the rollouts as they are');
 SELECT is((SELECT array_agg(k) FROM execreport.notifications, jsonb_object_keys(details -> 'failingSteps') AS k WHERE tenant_id = 0), '{health}', 'and what fails');
-SELECT is(pg_temp.tick('digest', '2030-03-02 23:59:59+00'), 'ok', 'later that day');
+SET LOCAL DateStyle = 'German, DMY';
+SELECT is(pg_temp.tick('digest', '2030-03-02 23:59:59+00'), 'ok', 'later that day, in a session that writes dates in another way');
+RESET DateStyle;
 SELECT is((SELECT count(*) FROM execreport.notifications WHERE tenant_id = 0), 1::bigint, 'there is no other');
 SELECT is(pg_temp.tick('digest', '2030-03-03 00:00+00'), 'ok', 'the next day');
 SELECT is((SELECT count(*) FROM execreport.notifications WHERE tenant_id = 0), 2::bigint, 'there is');

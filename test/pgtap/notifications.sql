@@ -12,7 +12,7 @@ DELETE FROM execreport.notifications;
 -- ids as 1, 2, ... whatever was given out before
 SELECT setval('execreport._notification_ids', 1, false);
 \o
-SELECT plan(53);
+SELECT plan(54);
 
 SELECT is(execreport._notify(564, '#alerts', 'error rate', 'high', '{"rate": 0.3}', 'guard 1'), 1::bigint, 'a message');
 SELECT is(execreport._notify(564, '#alerts', 'error rate again', 'high', NULL, 'guard 1'), NULL, 'not twice under one key');
@@ -88,6 +88,7 @@ UPDATE execreport.notifications SET attempts = 10, state = 'sending', next_try =
 SET ROLE er_op_564;
 SELECT throws_ok($$ SELECT execreport.claim_notifications('x', now => 'infinity') $$, '22023', 'now is infinity', 'a lease from the end of time would never end');
 SELECT throws_ok($$ SELECT execreport.notification_failed(564, 4, 1, 'x', now => 'infinity') $$, '22023', 'now is infinity', 'nor would the wait for another try');
+SELECT throws_ok($$ SELECT execreport.notification_sent(564, 4, 1, 'infinity') $$, '22023', 'now is infinity', 'and nothing is sent then');
 RESET ROLE;
 UPDATE execreport.notifications SET tenant_id = 565 WHERE notification_id = 4;
 SET ROLE er_op_564;

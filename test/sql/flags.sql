@@ -89,6 +89,7 @@ SET execreport.feature_flags = 'reportsUiEnabled=true,';
 SET execreport.feature_flags = ',reportsUiEnabled=true';
 SET execreport.feature_flags = 'reportsUiEnabled=true masterReportsEnabled=true';
 SET execreport.feature_flags = 'reportsUiEnabled=true,execReportsEnabled=true,reportsUiEnabled=false';
+SET execreport.feature_flags = 'xäääääääääääääääääääääääääääääääää=true,xäääääääääääääääääääääääääääääääää=true';
 SHOW execreport.feature_flags;
 SET execreport.feature_flags = '  ';
 SELECT execreport.is_flag_enabled(122, 'reportsUiEnabled');

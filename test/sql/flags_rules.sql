@@ -139,6 +139,7 @@ SELECT count(*) AS stale_today FROM execreport.stale_flags(30) WHERE key LIKE 'r
 SELECT key, array_remove(reasons, 'not evaluated') AS reasons, version, changed_at IS NOT NULL AS changed FROM execreport.stale_flags(30, now() + interval '31 days') WHERE key LIKE 'rules%' ORDER BY key;
 SELECT * FROM execreport.stale_flags(-1);
 SELECT * FROM execreport.stale_flags(NULL);
+SELECT * FROM execreport.stale_flags(now => NULL);
 
 -- who may
 CREATE ROLE er_rules_operator; CREATE ROLE er_rules_viewer;

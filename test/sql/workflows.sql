@@ -18,6 +18,17 @@ SELECT execreport.start_backfill(:'filled', '2025-01-01', '2025-01-10') AS id \g
 CALL execreport.run_backfill(:'id');
 \set VERBOSITY default
 SELECT segment_start, segment_end, status, row_count FROM execreport.report_data_segments WHERE collection_id = :'id' ORDER BY 1;
+-- several sessions may work on it, so it does so at READ COMMITTED, whatever the session's default is
+RESET ROLE;
+CREATE FUNCTION public.er_flow_level(first date, last date, parameters jsonb) RETURNS bigint LANGUAGE plpgsql AS
+$$ BEGIN RAISE INFO '%', current_setting('transaction_isolation'); RETURN 1; END $$;
+SET ROLE er_flow;
+SELECT execreport.start_backfill(execreport.create_workflow('level', 'public.er_flow_level(date, date, jsonb)'), '2025-01-01', '2025-01-14') AS id \gset
+SET default_transaction_isolation = 'serializable';
+\set VERBOSITY terse
+CALL execreport.run_backfill(:'id');
+\set VERBOSITY default
+RESET default_transaction_isolation;
 -- one without an executor is for workers outside
 SELECT execreport.start_backfill(:'plain', '2025-01-01', '2025-01-10') AS id \gset
 CALL execreport.run_backfill(:'id');

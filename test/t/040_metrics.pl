@@ -224,6 +224,13 @@ $node->safe_psql('postgres', 'DROP DATABASE other');
 $node->safe_psql('postgres', 'SELECT execreport.reset_metrics()');
 is(value('execreport_metric_series'), 0, 'a reset also frees what a dropped database left');
 
+# --- room for one series more, of 45 for modules: of the next module one series is its own, the others overflow ---
+$node->safe_psql('postgres', q{
+SELECT execreport._metric_add(1, 'exec_reports_created_total', jsonb_build_object('module_id', 'm' || i, 'success', true)) FROM generate_series(1, 44) AS i;
+SELECT execreport._attempt_begin('exec', m), execreport._attempt_end() FROM unnest('{edge,over,over}'::text[]) AS m});
+is(exec_reports('edge', 'true') . ' ' . value('exec_reports_created_total', '{"overflow": "true", "success": "true"}'), '1 2', 'each is counted in its own series');
+$node->safe_psql('postgres', 'SELECT execreport.reset_metrics()');
+
 # --- parallel workers, and a standby ---
 $node->safe_psql('postgres', q{
 CREATE TABLE numbers AS SELECT i FROM generate_series(1, 200000) AS i; ANALYZE numbers;

@@ -39,9 +39,11 @@ my $worker = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'execreport
 # Standing in for parts that are not installed; then each step also takes what is due for it and leaves its effects, and stops before
 # it commits while the test wants it to.
 $node->safe_psql('postgres', 'CREATE DATABASE served');
+$node->safe_psql('postgres', q{ALTER DATABASE served SET default_transaction_isolation = 'serializable'});
 $node->safe_psql('served', q{
-BEGIN;
+BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED;
 CREATE EXTENSION execreport;
+CREATE TABLE levels (level text);
 CREATE FUNCTION stand_in(name text, definition text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF to_regproc('execreport.' || name) IS NULL AND to_regclass('execreport.' || name) IS NULL THEN
@@ -69,6 +71,7 @@ CREATE FUNCTION execreport._tick_step(step text, unit integer, now timestamptz) 
 DECLARE
 	result bigint := execreport._tick_step_itself(_tick_step.step, unit, now);
 BEGIN
+	INSERT INTO public.levels SELECT level FROM current_setting('transaction_isolation') AS level WHERE level NOT IN (SELECT l.level FROM public.levels AS l);
 	WITH taken AS (DELETE FROM public.due AS d WHERE d.step = _tick_step.step RETURNING d.*) INSERT INTO public.effects SELECT * FROM taken;
 	PERFORM pg_try_advisory_xact_lock(4711, 0) FROM public.stop_at AS s WHERE s.step = _tick_step.step;
 	WHILE EXISTS (SELECT FROM public.stop_at AS s WHERE s.step = _tick_step.step) LOOP
@@ -88,6 +91,9 @@ my @steps = qw(health guards flag_changes rollouts schedules leases notification
 ok($node->poll_query_until('served', q{SELECT EXISTS (SELECT FROM execreport.tick_steps WHERE step = 'expire_submissions' AND runs > 0)}),
 	'the worker ticks by itself');
 is($node->safe_psql('served', q{SELECT string_agg(step, ' ' ORDER BY step) FROM execreport.tick_steps WHERE last_result <> 'ok'}), '', 'and every step works');
+$node->safe_psql('served', 'CALL execreport.tick()');
+is($node->safe_psql('served', 'SELECT string_agg(DISTINCT level, $$ $$) FROM levels'), 'read committed', 'whatever isolation level the database is set to, as when it is called');
+$node->safe_psql('postgres', 'ALTER DATABASE served RESET default_transaction_isolation');
 
 # what the next tick has to do, in all steps
 my $round = 0;
@@ -227,6 +233,12 @@ is(bells('commit', 20), 20, 'the bell rings once for each commit');
 is(bells('off', 20), 0, 'or never');
 my $rung = bells('worker', 20);
 ok($rung >= 1 && $rung <= 10, "or the worker rings it for many of them ($rung for 20)");
+$node->safe_psql('postgres', q{ALTER SYSTEM SET execreport.notify_mode = 'commit'});
+$node->reload;
+$rung = bells('worker', 20);
+ok($rung >= 1 && $rung <= 10, "also where others ring by themselves ($rung for 20)");
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET execreport.notify_mode');
+$node->reload;
 is($node->safe_psql('postgres', q{CREATE EXTENSION execreport; SHOW execreport.notify_mode}), 'worker', 'the worker is the default');
 $node->safe_psql('postgres', 'CREATE DATABASE unserved');
 $node->safe_psql('unserved', 'CREATE EXTENSION execreport');
