@@ -134,7 +134,8 @@ er_insight_foresee(ErConsolidation *state, uint32 coming)
 			er_prefetch(insight->keywords.members);
 			er_prefetch(insight->evidence.slots);
 			er_prefetch(insight->evidence.values);
-			er_prefetch(insight->evidence.values + 3);
+			if (insight->evidence.count > 3)
+				er_prefetch(insight->evidence.values + 3);
 			er_prefetch(insight->sources.sources + insight->sources.count / 2);
 			er_prefetch(insight->sources.sources + insight->sources.count);
 		}

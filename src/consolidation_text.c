@@ -6,9 +6,10 @@
  * punctuation, space and control characters one space, none at the ends. Symbols (+ $ < = > ^ ` | ~, currency, arrows)
  * are no punctuation and stay. A text in which nothing is left is compared as it is.
  *
- * ASCII goes through a map of bytes, everyday characters through a table; the rest through PostgreSQL's NFKC and our own tables of folding and classes,
- * so the result depends neither on the locale nor on the server's version. In a database whose encoding is not UTF8
- * only ASCII is folded and collapsed, and all other bytes stay as they are.
+ * ASCII goes through a map of bytes, everyday characters through a table; the rest through PostgreSQL's NFKC and our own
+ * tables of folding and classes, so the result does not depend on the locale, and on the server's version only in characters
+ * that are younger than PostgreSQL 14. In a database whose encoding is not UTF8 only ASCII is folded and collapsed, and all
+ * other bytes stay as they are.
  *
  * NFKC is done in pieces of at most 128 characters, cut before an ASCII character where there is one. A piece is
  * bounded because the normalisation is quadratic in a run of combining marks and cannot be interrupted.

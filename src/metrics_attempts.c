@@ -16,6 +16,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
@@ -353,6 +354,6 @@ parse_kind(const text *name)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown kind \"%.*s\"", (int) Min(VARSIZE_ANY_EXHDR(name), 64), VARDATA_ANY(name)),
+			 errmsg("unknown kind \"%.*s\"", pg_mbcliplen(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), 64), VARDATA_ANY(name)),
 			 errdetail("A kind is exec, master or consolidation.")));
 }
