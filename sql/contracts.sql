@@ -45,6 +45,7 @@ DECLARE
     written text;
     uri     text;
     other   record;
+    draft   constant jsonb := '{"$schema": "https://json-schema.org/draft/2020-12/schema"}';
     defs    jsonb := '{}';
     recurs  boolean := false;
 BEGIN
@@ -68,13 +69,14 @@ BEGIN
                AND (c.name = regexp_replace(uri, '^contract:', '') OR rtrim(c.schema ->> '$id', '#') = uri)
              ORDER BY c.name, c.registered_at DESC, c.version DESC;
             CONTINUE WHEN NOT FOUND OR uri = '' OR strpos(written, '"$id": ' || to_jsonb(uri)::text) > 0 OR defs ? ('contract:' || other.name);
+            -- beside schemas of another draft it says which one is its own
             defs := defs || jsonb_build_object('contract:' || other.name,
                 CASE jsonb_typeof(other.schema)
-                    WHEN 'object' THEN other.schema || jsonb_build_object('$id', other.id)
+                    WHEN 'object' THEN draft || other.schema || jsonb_build_object('$id', other.id)
                     ELSE jsonb_build_object('$id', other.id, 'not', CASE other.schema WHEN 'true' THEN 'false'::jsonb ELSE 'true' END) END);
             IF other.id <> 'contract:' || other.name THEN
                 defs := defs || jsonb_build_object('contract:' || other.name || ' ',
-                                                   jsonb_build_object('$id', 'contract:' || other.name, '$ref', other.id));
+                                                   draft || jsonb_build_object('$id', 'contract:' || other.name, '$ref', other.id));
             END IF;
             pending := pending || other.schema;
         END LOOP;
@@ -158,7 +160,8 @@ underscore; version: any text of 1 to 100 characters, the one registered last is
 NAME or the $id of another registered contract, each with #/... too, refers to that one as it stands now; nothing else
 is fetched. The same version with the same schema returns the stored row. Needs persona operator; audited.
 Errors: 22004 for NULL; 22023 for a name, version or schema that cannot be; 42704 for a reference to nowhere; 2201B or 0A000
-for a pattern; 23505 for a used version with another schema; 42939 for the name of a built-in contract; 42501.
+for a pattern; 54000 or 54001 for a schema too large or too deep; 23505 for a used version with another schema; 42939 for the
+name of a built-in contract; 42501.
 Example: SELECT version FROM execreport.register_contract(''order'', ''1'', ''{"type": "object", "required": ["id"]}'');';
 
 CREATE FUNCTION execreport.register_contract(name text, version integer, schema jsonb) RETURNS execreport.contracts
@@ -166,7 +169,7 @@ LANGUAGE sql VOLATILE
 RETURN execreport.register_contract(name, version::pg_catalog.text, schema);
 COMMENT ON FUNCTION execreport.register_contract(text, integer, jsonb) IS
 'The same with a version that is a number.
-Example: SELECT version FROM execreport.register_contract(''order'', 1, ''{"type": "object"}'');';
+Example: SELECT version FROM execreport.register_contract(''order'', 2, ''{"type": "object"}'');';
 
 CREATE FUNCTION execreport._contract(name text, version text) RETURNS execreport.contracts
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

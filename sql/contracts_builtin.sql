@@ -232,7 +232,13 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "output":          {"$ref": "contract:exec-report-output"},
     "playbookResult":  {
       "$ref": "contract:playbook-result",
-      "required": ["insights", "recommendations", "deprioritized", "councilPrompt"]
+      "required": ["insights", "recommendations", "deprioritized", "councilPrompt"],
+      "properties": {
+        "insights":        {"type": "array"},
+        "recommendations": {"type": "array"},
+        "deprioritized":   {"type": "array"},
+        "councilPrompt":   {"type": "string"}
+      }
     }
   },
   "additionalProperties": false
@@ -307,7 +313,7 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
   "properties": {
     "frequency":    {"enum": ["once", "daily", "weekly", "monthly"]},
     "time":         {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"},
-    "timezone":     {"type": "string", "pattern": "^[A-Z][A-Za-z0-9_+/-]*$"},
+    "timezone":     {"type": "string", "pattern": "^(UTC|Etc/GMT[+-]?[0-9]{1,2}|[A-Za-z_-]+(/[A-Za-z_-]+)+)$"},
     "daysOfWeek":   {"$ref": "#/$defs/daysOfWeek"},
     "dayOfMonth":   {"$ref": "#/$defs/dayOfMonth"},
     "interval":     {"type": "integer", "minimum": 1, "maximum": 1000},
@@ -358,7 +364,7 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     "maxRuns": {"type": "integer", "minimum": 1, "maximum": 100000},
     "instant": {
       "type": "string",
-      "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})$"
+      "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})$"
     },
     "startDateGiven": {"anyOf": [{"required": ["startDate"]}, {"required": ["start_date"]}]}
   }
@@ -442,6 +448,7 @@ INSERT INTO execreport.contracts (tenant_id, name, version, schema, registered_b
     },
     "capabilities":    {"type": "array", "maxItems": 10, "items": {"$ref": "#/$defs/capability"}},
     "suggested_roles": {"type": ["array", "null"], "maxItems": 20, "items": {"$ref": "#/$defs/role"}},
+    "roles":           {"$ref": "#/properties/suggested_roles"},
     "impact_analysis": {"type": ["array", "null"]},
     "assumptions":     {"type": ["array", "null"]},
     "confidence_score": {"$ref": "#/$defs/share"}

@@ -87,7 +87,7 @@ COMMENT ON FUNCTION execreport.metric_rate(text, jsonb, interval, timestamptz) I
 'How fast a counter rose, or how often a histogram observed, per second over the window that ends now, of all series
 with these labels (NULL or {}: all). Needs no scraper: slices of one minute are kept for execreport.metric_slices; of the
 minute that the window begins in, the share that lies within is taken. 0 when nothing was recorded. NULL when it is not
-known: not preloaded, a window longer than what is kept, an argument that is NULL.
+known: not preloaded, a minute of the window overwritten by a later one, an argument other than labels that is NULL.
 Members see their tenant''s share, superusers and members of pg_monitor all tenants together.
 Errors: 42704 for an unknown family; 22023 for an unknown label or a window shorter than a minute.
 Example: SELECT execreport.metric_rate(''exec_reports_created_total'', ''{"success": "false"}'', ''5 minutes'');';

@@ -72,11 +72,10 @@ DECLARE
         'skills', execreport._setting('max_skills')::integer,
         'roles', execreport._setting('max_roles')::integer);
     whole    constant boolean := execreport._setting('strict_validation')::boolean;
-    roles    jsonb := contract #> '{properties,suggested_roles}' || jsonb_build_object('maxItems', maximum -> 'roles');
     other    record;
 BEGIN
     contract := jsonb_set(contract, '{properties}', contract -> 'properties' || jsonb_build_object(
-        'suggested_roles', roles, 'roles', roles,
+        'suggested_roles', contract #> '{properties,suggested_roles}' || jsonb_build_object('maxItems', maximum -> 'roles'),
         'capabilities', contract #> '{properties,capabilities}' || jsonb_build_object('maxItems', maximum -> 'capabilities')));
     FOR other IN VALUES ('{$defs,capability}'::text[], 'competencies'), ('{$defs,competency}', 'skills') LOOP
         contract := jsonb_set(contract, other.column1 || ARRAY['properties', other.column2],

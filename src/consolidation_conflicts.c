@@ -110,12 +110,16 @@ static int	compare_numbers(const void *a, const void *b);
 void
 er_find_conflicts(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked)
 {
-	if (ranked->count == 0 && ranked->dropped == 0)
-		return;
-	find_opposites(state, ranked);
-	find_dropped(state, ranks, ranked);
-	er_find_exclusions(state, ranked);
-	find_dependencies(state, ranked);
+	bool		any = ranked->count > 0 || ranked->dropped > 0;
+
+	if (any)
+	{
+		find_opposites(state, ranked);
+		find_dropped(state, ranks, ranked);
+	}
+	er_find_exclusions(state, ranked);	/* a wrong scope is an error also where there is nothing to exclude */
+	if (any)
+		find_dependencies(state, ranked);
 }
 
 /* Begins a kind of conflict in a list. */
@@ -222,11 +226,9 @@ find_opposites(const ErConsolidation *state, ErRanked *ranked)
 		if (object->more.count == 0 || object->less.count == 0)
 			continue;
 		if (name.ptr[0] == '\x1f')
-		{
-			name.ptr++;
-			name.len--;
-		}
-		reason = psprintf("opposite actions on \"%.*s\"", pg_mbcliplen(name.ptr, name.len, NAMED_BYTES), name.ptr);
+			reason = "one is the negation of the other";	/* the object begins with a stem, which is no word */
+		else
+			reason = psprintf("opposite actions on \"%.*s\"", pg_mbcliplen(name.ptr, name.len, NAMED_BYTES), name.ptr);
 		list_opposites(state, ranked, &object->more, &object->less, reason);
 		list_opposites(state, ranked, &object->less, &object->more, reason);
 	}

@@ -123,7 +123,7 @@ er_id_field(const ErPlace *place, const ErJson *values, int field)
 	ErText		id;
 
 	if (!er_id_of(&values[field], &id))
-		er_wrong_field(place, field, &values[field], "a string");
+		er_wrong_field(place, field, &values[field], "a string or a number");
 	return id;
 }
 

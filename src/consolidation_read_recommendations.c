@@ -197,7 +197,7 @@ read_list(ErConsolidation *state, ErPlace *place, const ErJson *list, Recommenda
 					CHECK_FOR_INTERRUPTS();
 				er_json_next(&pieces, &piece);
 				if (!er_id_of(&piece, &on))
-					er_wrong_element(place, RE_DEPENDENCIES, k, &piece, "a string");
+					er_wrong_element(place, RE_DEPENDENCIES, k, &piece, "a string or a number");
 				if (on.ptr == NULL)
 					continue;
 				er_valueset_add(&state->arena,

@@ -200,7 +200,8 @@ read_rule(Scope *scope, const ErJson *rule, int kind, const char *path)
 	int			type;			/* as the rule spells it */
 	int			sensitivity;
 	int			expires_at;
-	float		share = 0;
+	bool		semantic = false;
+	float		share = 0.5;
 
 	if (!er_json_is_object(rule))
 		er_wrong(path, rule, "an object {value, match_type, semantic_sensitivity, expires_at}");
@@ -213,6 +214,8 @@ read_rule(Scope *scope, const ErJson *rule, int kind, const char *path)
 			continue;
 		if (values[field].type != JENTRY_ISSTRING)
 			wrong_rule(path, values, field, "a string");
+		if (er_is_blank(values[field].ptr, values[field].len))
+			continue;
 		text[field].ptr = values[field].ptr;
 		text[field].len = values[field].len;
 	}
@@ -224,18 +227,18 @@ read_rule(Scope *scope, const ErJson *rule, int kind, const char *path)
 	{
 		if (!is_word(text[type], "semantic"))
 			wrong_rule(path, values, type, "\"exact\" or \"semantic\"");
-		share = 0.5;
-		if (text[sensitivity].ptr != NULL)
-		{
-			if (is_word(text[sensitivity], "high"))
-				share = 0.3;
-			else if (is_word(text[sensitivity], "low"))
-				share = 0.7;
-			else if (!is_word(text[sensitivity], "medium"))
-				wrong_rule(path, values, sensitivity, "\"low\", \"medium\" or \"high\"");
-		}
+		semantic = true;
 	}
-	if (text[expires_at].ptr != NULL && text[expires_at].len > 0)
+	if (text[sensitivity].ptr != NULL)
+	{
+		if (is_word(text[sensitivity], "high"))
+			share = 0.3;
+		else if (is_word(text[sensitivity], "low"))
+			share = 0.7;
+		else if (!is_word(text[sensitivity], "medium"))
+			wrong_rule(path, values, sensitivity, "\"low\", \"medium\" or \"high\"");
+	}
+	if (text[expires_at].ptr != NULL)
 	{
 		TimestampTz expires;
 
@@ -245,7 +248,7 @@ read_rule(Scope *scope, const ErJson *rule, int kind, const char *path)
 			return;
 	}
 	if (text[RULE_VALUE].ptr != NULL)
-		add_exclusion(scope, kind, text[RULE_VALUE], share, false);
+		add_exclusion(scope, kind, text[RULE_VALUE], semantic ? share : 0, false);
 }
 
 static void

@@ -10,9 +10,12 @@
 #include "json_schema.h"
 #include "rows.h"
 
+#include "catalog/pg_type_d.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
@@ -21,7 +24,9 @@ PG_FUNCTION_INFO_V1(er_json_matches_schema);
 PG_FUNCTION_INFO_V1(er_json_schema_check);
 
 static void return_errors(FunctionCallInfo fcinfo, ErJsErrors *errors);
-static Jsonb *meta_schema_of(Jsonb *source);
+static ErJsDraft draft_of(const ErJsValue *schema, ErJsDraft otherwise);
+static Jsonb *without_bundled(Jsonb *source, const char *holder, ErJsDraft draft);
+static void check_form(const ErJsValue *schema, const char *path, ErJsDraft draft);
 
 /* json_matches_schema(schema jsonb, instance jsonb) RETURNS boolean */
 Datum
@@ -109,51 +114,103 @@ Datum
 er_json_schema_check(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *source = PG_GETARG_JSONB_P(0);
-	Jsonb	   *meta = meta_schema_of(source);
-	ErJsErrors	errors = {0};
+	ErJsDraft	draft;
 	ErJsValue	root;
 
 	er_js_root(source, &root);
-	errors.limit = 100;
-	if (!er_js_validate(er_js_schema_of_jsonb(meta), &root, &errors))
-	{
-		StringInfoData all;
-		int			lines = 0;
-
-		initStringInfo(&all);
-		for (int i = 0; i < errors.count; i++)
-		{
-			/* several vocabularies may say the same */
-			if (i > 0 && strcmp(errors.list[i].message, errors.list[i - 1].message) == 0 &&
-				strcmp(errors.list[i].instance_path, errors.list[i - 1].instance_path) == 0)
-				continue;
-			appendStringInfo(&all, "%s%s: %s", lines++ > 0 ? "\n" : "",
-							 errors.list[i].instance_path[0] ? errors.list[i].instance_path : "\"\"",
-							 errors.list[i].message);
-		}
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid schema at %s: %s",
-						errors.count > 0 && errors.list[0].instance_path[0] ? errors.list[0].instance_path : "\"\"",
-						errors.count > 0 ? errors.list[0].message : "too many problems"),
-				 lines > 1 ? errdetail("%s", all.data) : 0,
-				 errhint("The schema must be valid against its meta-schema, JSON Schema 2020-12 unless $schema says draft-07.")));
-	}
+	draft = draft_of(&root, ER_JS_DRAFT2020);
+	er_js_root(without_bundled(without_bundled(source, "$defs", draft), "definitions", draft), &root);
+	check_form(&root, "", draft);
 	er_js_schema_of_jsonb(source);
 	PG_RETURN_VOID();
 }
 
-/* {"$ref": meta-schema} for the draft of a schema. */
+/* The draft that a schema names itself, or the other one given. */
+static ErJsDraft
+draft_of(const ErJsValue *schema, ErJsDraft otherwise)
+{
+	ErJsValue	dialect;
+
+	if (schema->kind == JS_OBJECT && er_js_member(schema->u.box, "$schema", 7, &dialect) && dialect.kind == JS_STRING)
+		return er_js_draft_of(&dialect, otherwise);
+	return otherwise;
+}
+
+/* The schema without those of another draft that are bundled in it: they are held to their own meta-schema, here. */
 static Jsonb *
-meta_schema_of(Jsonb *source)
+without_bundled(Jsonb *source, const char *holder, ErJsDraft draft)
 {
 	ErJsValue	root,
-				dialect;
-	const char *text = "{\"$ref\": \"https://json-schema.org/draft/2020-12/schema\"}";
+				held,
+				child,
+				id;
+	ErJsWalk	w;
+	const char *key;
+	uint32		len;
+	Datum	   *names;
+	int			count = 0;
+	Datum		rest;
 
 	er_js_root(source, &root);
-	if (root.kind == JS_OBJECT && er_js_member(root.u.box, "$schema", 7, &dialect) && dialect.kind == JS_STRING &&
-		er_js_draft_of(&dialect, ER_JS_DRAFT2020) == ER_JS_DRAFT7)
-		text = "{\"$ref\": \"http://json-schema.org/draft-07/schema\"}";
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	if (root.kind != JS_OBJECT || !er_js_member(root.u.box, holder, strlen(holder), &held) || held.kind != JS_OBJECT)
+		return source;
+	names = palloc(sizeof(Datum) * (JsonContainerSize(held.u.box) + 1));
+	er_js_walk(&w, held.u.box);
+	while (er_js_next_pair(&w, &key, &len, &child))
+	{
+		StringInfoData path;
+
+		CHECK_FOR_INTERRUPTS();
+		if (draft_of(&child, draft) == draft || !er_js_member(child.u.box, "$id", 3, &id))
+			continue;
+		initStringInfo(&path);
+		er_js_append_token(&path, holder, strlen(holder));
+		er_js_append_token(&path, key, len);
+		check_form(&child, path.data, draft_of(&child, draft));
+		names[count++] = PointerGetDatum(cstring_to_text_with_len(key, len));
+	}
+	if (count == 0)
+		return source;
+	rest = DirectFunctionCall2(jsonb_object_field, JsonbPGetDatum(source), CStringGetTextDatum(holder));
+	rest = DirectFunctionCall2(jsonb_delete_array, rest,
+							   PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT)));
+	names[0] = CStringGetTextDatum(holder);
+	return DatumGetJsonbP(DirectFunctionCall4(jsonb_set, JsonbPGetDatum(source),
+											  PointerGetDatum(construct_array(names, 1, TEXTOID, -1, false, TYPALIGN_INT)),
+											  rest, BoolGetDatum(false)));
+}
+
+/* An error that lists what the meta-schema of the draft finds. */
+static void
+check_form(const ErJsValue *schema, const char *path, ErJsDraft draft)
+{
+	const char *meta = draft == ER_JS_DRAFT7 ? "{\"$ref\": \"http://json-schema.org/draft-07/schema\"}" :
+		"{\"$ref\": \"https://json-schema.org/draft/2020-12/schema\"}";
+	ErJsErrors	errors = {0};
+	StringInfoData all;
+	int			lines = 0;
+
+	errors.limit = 100;
+	if (er_js_validate(er_js_schema_of_jsonb(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(meta)))),
+					   schema, &errors))
+		return;
+	initStringInfo(&all);
+	for (int i = 0; i < errors.count; i++)
+	{
+		const char *at = psprintf("%s%s", path, errors.list[i].instance_path);
+
+		/* several vocabularies may say the same */
+		if (i > 0 && strcmp(errors.list[i].message, errors.list[i - 1].message) == 0 &&
+			strcmp(errors.list[i].instance_path, errors.list[i - 1].instance_path) == 0)
+			continue;
+		appendStringInfo(&all, "%s%s: %s", lines++ > 0 ? "\n" : "", at[0] ? at : "\"\"", errors.list[i].message);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid schema at %s: %s",
+					errors.count > 0 && (path[0] || errors.list[0].instance_path[0]) ?
+					psprintf("%s%s", path, errors.list[0].instance_path) : "\"\"",
+					errors.count > 0 ? errors.list[0].message : "too many problems"),
+			 lines > 1 ? errdetail("%s", all.data) : 0,
+			 errhint("The schema must be valid against its meta-schema, JSON Schema 2020-12 unless $schema says draft-07.")));
 }

@@ -1,6 +1,6 @@
 -- What a document says comes back in whole characters, and an error names a field as the document spells it.
 BEGIN;
-SELECT plan(9);
+SELECT plan(13);
 
 CREATE FUNCTION pg_temp.reason(one text, other text) RETURNS text LANGUAGE sql AS $$
     SELECT execreport.consolidate_recommendations(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output',
@@ -14,9 +14,10 @@ SELECT is(pg_temp.reason('increase a' || repeat('ж', 200), 'reduce a' || repeat
 SELECT ok(bool_and(pg_temp.is_whole(pg_temp.reason('increase ' || repeat('x', i) || repeat(letter, 100), 'reduce ' || repeat('x', i) || repeat(letter, 100)))),
           'wherever the cut falls')
   FROM generate_series(0, 8) AS i, unnest('{ж,本,😀}'::text[]) AS letter;
-SELECT is(pg_temp.reason(U&'\6000 campaign', U&'avoid \6000 campaign'), U&'opposite actions on "\6000 campaign"',
+SELECT is(pg_temp.reason(U&'\6000 campaign', U&'avoid \6000 campaign'), 'one is the negation of the other',
           'a letter whose last two bytes are the same stays whole');
-SELECT is(pg_temp.reason('Spinning reels', 'Avoid spin reels'), 'opposite actions on "spin reels"', 'two equal letters of ASCII are one');
+SELECT is(pg_temp.reason('Spinning reels', 'Avoid spin reels'), 'one is the negation of the other', 'two equal letters of ASCII are one');
+SELECT is(pg_temp.reason('Translate pages', 'Do not translate pages'), 'one is the negation of the other', 'the stem of a verb is shown to nobody');
 
 SELECT throws_ok($$ SELECT execreport.consolidate_insights('[{"moduleId": "m", "executedAt": " ", "executed_at": "yesterday"}]') $$,
                  '22023', 'reports[0].executed_at is the string "yesterday"', 'the time that was read is the one named');
@@ -26,6 +27,13 @@ SELECT throws_ok($$ SELECT execreport.consolidate_exec_reports('[{"moduleId": "m
 SELECT throws_ok($$ SELECT execreport.consolidate_exec_reports('[{"moduleId": "m", "output": {"recommendations": [{"action": "a"}]}}]',
                         '{"keywordExclusions": [{"value": "a", "expiresAt": "never"}]}') $$,
                  '22023', 'negative_scope.keywordExclusions[0].expiresAt is the string "never"', 'expiresAt is named expiresAt');
+SELECT throws_ok($$ SELECT execreport.consolidate_exec_reports('[{"moduleId": "m"}]', '{"keywordExclusions": 5}') $$,
+                 '22023', 'negative_scope.keywordExclusions is the number 5', 'a wrong scope is an error before there is a recommendation to exclude');
+SELECT throws_ok($$ SELECT execreport.consolidate_exec_reports('[{"moduleId": "m"}]', '{"keyword_exclusions": [{"value": "a", "semantic_sensitivity": "x"}]}') $$,
+                 '22023', 'negative_scope.keyword_exclusions[0].semantic_sensitivity is the string "x"', 'and so is an unknown sensitivity where none is needed');
+SELECT is(execreport.consolidate_exec_reports('[{"moduleId": "m", "output": {"recommendations": [{"action": "a b"}]}}]',
+              '{"keyword_exclusions": [{"value": "a b c", "match_type": "semantic", "semantic_sensitivity": " ", "expires_at": " "}]}')
+          #>> '{recommendations,0,conflicts,0,kind}', 'exclusion', 'blank text is unknown here, too');
 
 -- ids that are numbers
 CREATE FUNCTION pg_temp.id_text(id numeric) RETURNS text LANGUAGE sql AS $$

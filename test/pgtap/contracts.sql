@@ -117,12 +117,20 @@ SELECT lives_ok($$ SELECT execreport.require_contract('exec-report', d) FROM jso
 SELECT lives_ok($$ SELECT execreport.require_contract('master-report', execreport.master_report_document(id)) FROM execreport.get_latest_master_report(1) $$, 'master report');
 SELECT lives_ok($$ SELECT execreport.require_contract('flags', execreport.get_flags(1)) $$, 'flags');
 
+SELECT is(pg_temp.accepts('exec-report', execreport.exec_report_document('er-a') #- ARRAY['playbookResult', m]) OR
+          pg_temp.accepts('exec-report', jsonb_set(execreport.exec_report_document('er-a'), ARRAY['playbookResult', m], 'null')), false,
+          'an exec report with a playbook result has its ' || m) FROM unnest('{insights,recommendations,deprioritized,councilPrompt}'::text[]) AS m;
+
 -- documents of later capabilities
 SELECT is(pg_temp.accepts(name, document), good, name || ' ' || left(document::text, 80)) FROM (VALUES
     ('schedule-config', '{"frequency": "weekly", "time": "09:00", "timezone": "America/New_York", "daysOfWeek": [1, 3, 5], "dayOfMonth": 15}'::jsonb, true),
     ('schedule-config', '{"frequency": "monthly", "time": "23:59:59", "timezone": "UTC", "day_of_month": -1, "month_end": "skip"}', true),
     ('schedule-config', '{"frequency": "once", "time": "09:00", "timezone": "UTC", "start_date": "2026-01-01"}', true),
     ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "Europe/Paris", "interval": 2, "startDate": "2026-01-01", "endsAt": "2026-02-01T00:00:00Z"}', true),
+    ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "Etc/GMT+5", "ends_at": "2026-02-01 00:00:00Z"}', true),
+    ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "America/Argentina/Buenos_Aires"}', true),
+    ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "EST"}', false),
+    ('schedule-config', '{"frequency": "daily", "time": "09:00", "timezone": "UTC+3"}', false),
     ('schedule-config', '{"frequency": "daily", "time": "25:00", "timezone": "UTC"}', false),
     ('schedule-config', '{"frequency": "daily", "time": "9:00", "timezone": "UTC"}', false),
     ('schedule-config', '{"frequency": "hourly", "time": "09:00", "timezone": "UTC"}', false),
@@ -157,6 +165,8 @@ SELECT is(pg_temp.accepts(name, document), good, name || ' ' || left(document::t
     ('generated-scenario', '{"scenario_metadata": {"name": "a"}, "capabilities": [{"name": "b", "competencies": [{"name": "c", "skills": [" "]}]}]}', false),
     ('generated-scenario', '{"scenario_metadata": {"name": "a"}, "capabilities": [{"name": "b", "competencies": [{"name": "c", "required_level": 6}]}]}', false),
     ('generated-scenario', '{"scenario_metadata": {"name": "a"}, "suggested_roles": [{"estimated_fte": 1}]}', false),
+    ('generated-scenario', '{"scenario_metadata": {"name": "a"}, "roles": [{"name": "r", "estimated_fte": 1}]}', true),
+    ('generated-scenario', '{"scenario_metadata": {"name": "a"}, "roles": [{"estimated_fte": 1}]}', false),
     ('generated-scenario', '{"scenario_metadata": {"name": "a"}, "suggested_roles": [{"name": "r", "talent_composition": {"strategy_suggestion": "Rent"}}]}', false),
     ('generated-scenario', jsonb_build_object('scenario_metadata', '{"name": "a"}'::jsonb, 'capabilities', (SELECT jsonb_agg('{"name": "b"}'::jsonb) FROM generate_series(1, 10))), true),
     ('generated-scenario', jsonb_build_object('scenario_metadata', '{"name": "a"}'::jsonb, 'capabilities', (SELECT jsonb_agg('{"name": "b"}'::jsonb) FROM generate_series(1, 11))), false)

@@ -58,6 +58,16 @@ SELECT instance_path, message FROM execreport.check_contract('team', '{"lead": 1
 SELECT version FROM execreport.register_contract('my-output', '1', '{"$ref": "exec-report-output", "required": ["score"], "properties": {"score": {"type": "number"}}}');
 SELECT execreport.require_contract('my-output', '{"insights": [{"title": 5}]}');
 
+-- schemas of two drafts side by side: each keeps its own
+BEGIN;
+SELECT version FROM execreport.register_contract('pair', '1', '{"prefixItems": [{"type": "string"}]}');
+SELECT version FROM execreport.register_contract('pair-by-id', '1', '{"$id": "https://example.com/pair", "prefixItems": [{"type": "string"}]}');
+SELECT version FROM execreport.register_contract('seven', '1', '{"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"type": "string"}]}');
+SELECT version FROM execreport.register_contract('old', '1', '{"$schema": "http://json-schema.org/draft-07/schema#",
+    "properties": {"a": {"$ref": "pair"}, "b": {"$ref": "pair-by-id"}}}');
+SELECT version FROM execreport.register_contract('new', '1', '{"properties": {"a": {"$ref": "pair"}, "b": {"$ref": "seven"}}}');
+SELECT name, instance_path, keyword, message FROM unnest('{old,new}'::text[]) AS name, execreport.check_contract(name, '{"a": [5], "b": [5]}') ORDER BY 1, 2;
+ROLLBACK;
 -- what cannot be registered
 SELECT execreport.register_contract('bad', '1', '{"$ref": "nowhere"}');
 SELECT execreport.register_contract('bad', '1', '{"$ref": "https://example.com/unknown"}');

@@ -64,6 +64,11 @@ SELECT execreport.json_schema_check('{"type":"string"}'), execreport.json_schema
 SELECT execreport.json_schema_check('{"type":"strin","properties":{"a":{"minLength":-1}}}');
 SELECT execreport.json_schema_check('{"$schema":"http://json-schema.org/draft-07/schema#","minLength":"1"}');
 SELECT execreport.json_schema_check('{"properties":{"a":{"$ref":"#/$defs/b"}}}');
+-- a bundled schema of another draft is held to its own meta-schema
+SELECT execreport.json_schema_check('{"$defs":{"old":{"$id":"urn:old","$schema":"http://json-schema.org/draft-07/schema#","items":[{"type":"string"}]}}}');
+SELECT execreport.json_schema_check('{"$defs":{"a/b":{"$id":"urn:old","$schema":"http://json-schema.org/draft-07/schema#","minLength":"1"},"c":{"type":5}}}');
+SELECT execreport.json_schema_check('{"$defs":{"old":{"$id":"urn:old","$schema":"http://json-schema.org/draft-07/schema#"},"c":{"minLength":"1"}}}');
+SELECT execreport.json_schema_check('{"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"new":{"$id":"urn:new","$schema":"https://json-schema.org/draft/2020-12/schema","prefixItems":[]}}}');
 -- an error is text of the database, whatever bytes a reference means
 SELECT execreport.json_schema_check('{"$ref":"#/a%ff"}');
 SELECT execreport.json_schema_check('{"items":{"pattern":"\\p{Script=Greek}"}}');
