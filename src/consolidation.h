@@ -457,7 +457,6 @@ typedef struct ErConsolidation
 	ErArena		arena;
 	bool		insights_only;
 	uint32		report;			/* number of the report being read */
-	uint64		reports;		/* read so far */
 
 	/* the arguments that are the same for every report */
 	bool		has_arguments;

@@ -101,7 +101,6 @@ er_read_report(ErConsolidation *state, const ErReportInput *input)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many exec reports in one consolidation")));
-	state->reports++;
 	state->id = input->id;
 	state->module = er_table_intern(&state->arena, &state->modules, sizeof(ErModule), module_id, &added);
 	module = er_item(&state->modules.list, ErModule, state->module);

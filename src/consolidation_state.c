@@ -75,7 +75,6 @@ er_state_serialize(const ErConsolidation *state)
 	out.len = VARHDRSZ;
 	PUT(mark);
 	PUT(state->insights_only);
-	PUT(state->reports);
 	PUT(state->has_arguments);
 	PUT(state->as_of);
 	PUT(has_scope);
@@ -181,7 +180,6 @@ er_state_deserialize(bytea *bytes)
 	if (mark != STATE_MARK)
 		damaged();
 	TAKE(state->insights_only);
-	TAKE(state->reports);
 	TAKE(state->has_arguments);
 	TAKE(state->as_of);
 	TAKE(has_scope);
@@ -303,7 +301,6 @@ er_state_merge(ErConsolidation *into, const ErConsolidation *from)
 		into->has_arguments = true;
 		into->as_of = from->as_of;
 	}
-	into->reports += from->reports;
 
 	maps.modules = number_map(from->modules.list.count);
 	maps.words = number_map(from->words.list.count);

@@ -1,6 +1,6 @@
 -- What a document says comes back in whole characters, and an error names a field as the document spells it.
 BEGIN;
-SELECT plan(13);
+SELECT plan(16);
 
 CREATE FUNCTION pg_temp.reason(one text, other text) RETURNS text LANGUAGE sql AS $$
     SELECT execreport.consolidate_recommendations(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output',
@@ -45,5 +45,12 @@ SELECT is(count(*), 0::bigint, 'and stays the same number')
   FROM generate_series(1, 300) AS i, unnest(ARRAY[repeat('7', i), '-' || repeat('90', i), '0.' || repeat('0', i) || '31', repeat('5', i) || '.' || repeat('50', 9),
            '1' || repeat('0', i), '-1' || repeat('0', i) || '.000' || repeat('3', 150)]::numeric[]) AS id
  WHERE pg_temp.id_text(id)::numeric IS DISTINCT FROM id;
+-- the words of a theme: four at the most
+SELECT is(execreport.consolidate_recommendations(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output', jsonb_build_object(
+              'insights', jsonb_build_array(jsonb_build_object('title', 't', 'keywords', jsonb_build_array(keyword))),
+              'recommendations', jsonb_build_array(jsonb_build_object('action', 'Write about one two three four five'))))))
+            #>> '{0,theme}', theme, 'a theme of the words ' || keyword)
+  FROM (VALUES ('one two three four', 'one two three four'), ('one two three four five', NULL), ('five', 'five')) AS t (keyword, theme);
+
 SELECT * FROM finish();
 ROLLBACK;

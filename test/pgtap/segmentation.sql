@@ -1,6 +1,6 @@
 -- segmentation: segments against dateutil's, the laws every tiling obeys, and every malformed segmentation.
 BEGIN;
-SELECT plan(31);
+SELECT plan(32);
 
 -- 1. Segments: test/data/calendar_oracle.py wrote what is right (md5 of the first days, joined by commas).
 CREATE TEMP TABLE told (first date, last date, kind text, align text, many integer, starts text);
@@ -57,6 +57,8 @@ SELECT is_empty($$SELECT 1 FROM (VALUES ('monthly'), ('quarterly')) AS k(kind), 
                          execreport.segment_at('4714-11-24 BC', '5874897-12-31', kind, n, align) AS s
                    WHERE s.segment_end <> '5874897-12-31' OR s.segment_start NOT BETWEEN '5874897-10-01' AND '5874897-12-24'$$,
                 'the last months there are');
+SELECT is(pg_column_size(execreport.segment_starts('2026-01-01', '2026-01-03', 'daily')), pg_column_size(ARRAY['2026-01-01', '2026-01-02', '2026-01-03']::date[]),
+          'an array as long as PostgreSQL makes it');
 SELECT is(execreport.segment_starts('5874897-12-31', '5874897-12-31', 'monthly'), ARRAY[date '5874897-12-31'], 'the last day there is');
 SELECT throws_ok($$SELECT execreport.segment_starts('4714-11-24 BC', '5874897-12-31', 'daily')$$, '54000', NULL, 'too many for an array');
 

@@ -51,13 +51,18 @@ SELECT execreport.json_matches_schema('{"format":"ipv4"}', '"256.0.0.1"');
 SET execreport.json_schema_format_assertion = on;
 SELECT execreport.json_matches_schema('{"format":"ipv4"}', '"256.0.0.1"'), execreport.json_matches_schema('{"format":"no-such"}', '"x"');
 SELECT * FROM execreport.json_schema_errors('{"format":"date"}', '"2023-02-29"');
+SELECT f, v, execreport.json_matches_schema(jsonb_build_object('format', f), to_jsonb(v)) FROM (VALUES
+    ('email', 'a@b-c.d'), ('email', 'a@-b.c'), ('email', 'a@b.-c'), ('email', 'a@b-.c'), ('email', 'a@b.c-'), ('email', 'a@b..c'), ('ipv6', '::'), ('ipv6', '1::'), ('ipv6', '::1'), ('ipv6', ':1::'),
+    ('ipv6', '1:2:3:4:5:6:7:8'), ('ipv6', '1:2:3:4:5:6:7'), ('ipv6', '1:2:3:4:5:6:7::'), ('date', '0000-01-01'), ('date', '1900-02-29'), ('date', '2000-02-29'),
+    ('uri', 'http://h:80/'), ('uri', 'http://h:/'), ('uri', 'http://[::1]:80/'), ('uri', 'http://[::1]80/'), ('uri', 'http://u:p@h:80')) t(f, v);
 RESET execreport.json_schema_format_assertion;
 
 -- patterns
 SELECT p, ascii(v), length(v), execreport.json_matches_schema(jsonb_build_object('pattern', p), to_jsonb(v)) FROM (VALUES
     ('^\d$', '٣'), ('^\d$', '3'), ('^\w$', 'é'), ('^\p{L}$', 'é'), ('^\p{Lu}+$', 'ÀΩ'), ('^\P{Lu}+$', 'ÀΩ'), ('^\s$', U&'\FEFF'), ('^.$', U&'\2028'), ('^.$', '😀'), ('^a$', E'a\n'),
     ('\bfoo\b', 'a foo.'), ('\bfoo\b', 'éfooé'), ('\bfoo\b', '_foo'), ('^\u{1F600}$', '😀'), ('^\ud83d\ude00$', '😀'), ('^[^a]$', E'\n'), ('^[\s\S]$', 'x'), ('^(a)(?:b|c)\1$', 'aca'),
-    ('^x{2,300}$', repeat('x', 300)), ('^x{2,300}$', repeat('x', 301)), ('^(?!ab).*$', 'abc'), ('(?<=\$)\d+', '$42'), ('^[a-z&&[aeiou]]$', 'b')) t(p, v);
+    ('^x{2,300}$', repeat('x', 300)), ('^x{2,300}$', repeat('x', 301)), ('^(?!ab).*$', 'abc'), ('(?<=\$)\d+', '$42'), ('^(?<y>\d{4})-\k<y>$', '2020-2020'),
+    ('^(?<y>\d{4})-\k<y>$', '2020-2021'), ('^\t\n\v\f\r$', E'\t\n\x0b\f\r'), ('^\p{Lu}\p{General_Category=Nd}$', 'A5'), ('^[a-z&&[aeiou]]$', 'b')) t(p, v);
 
 -- a schema is checked
 SELECT execreport.json_schema_check('{"type":"string"}'), execreport.json_schema_check('true'), execreport.json_schema_check(NULL);
