@@ -248,9 +248,13 @@ DECLARE
     door jsonb := execreport._builder_members(filter, 'filter.', '{workflowId,userId,step,from,until,limit}');
     f jsonb := door -> 'members';
     errors jsonb := (door -> 'errors') || execreport._builder_whole(f, 'limit', 'filter.', 'INVALID_FILTER', 1, 10000);
+    instant text := 'from';
     since timestamptz;
     before timestamptz;
 BEGIN
+    IF jsonb_typeof(f -> 'userId') <> 'string' THEN
+        errors := errors || execreport._builder_error('INVALID_FILTER', 'filter.userId', 'must be a string, not ' || jsonb_typeof(f -> 'userId'));
+    END IF;
     IF f ? 'step' AND (f -> 'step' IN ('"parameters"', '"schedule"', '"review"', '"submit"')) IS NOT TRUE THEN
         errors := errors || execreport._builder_error('INVALID_FILTER', 'filter.step', 'is unknown: ' || left(f ->> 'step', 64));
     END IF;
@@ -261,8 +265,14 @@ BEGIN
         RAISE EXCEPTION '% %', errors #>> '{0,path}', errors #>> '{0,message}'
             USING ERRCODE = '22023', DETAIL = 'A filter has the keys workflowId, userId, step, from, until and limit.';
     END IF;
-    since := f ->> 'from';
-    before := f ->> 'until';
+    BEGIN
+        since := f ->> 'from';
+        instant := 'until';
+        before := f ->> 'until';
+    EXCEPTION WHEN data_exception THEN
+        RAISE EXCEPTION 'filter.% must be an instant, not "%"', instant, left(f ->> instant, 64)
+            USING ERRCODE = SQLSTATE, DETAIL = SQLERRM, HINT = 'Write it like "2025-06-15T09:00:00Z".';
+    END;
 
     RETURN QUERY
     SELECT a.audit_id, a.user_id, a.workflow_id, a.workflow_name, a.step_completed, a.configuration, a.created_at

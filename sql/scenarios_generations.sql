@@ -165,6 +165,7 @@ DECLARE
     tenant     integer := execreport._require_persona('viewer');
     generation execreport._scenario_generations := execreport._generation(tenant, assemble_generation.generation_id);
     assembled  record;
+    chunks     integer := generation.chunk_count;
     content    text := generation.content;
     clear      boolean := execreport._is_creator(generation.created_by, generation.created_role) OR execreport._has_persona('admin');
 BEGIN
@@ -178,11 +179,11 @@ BEGIN
         ELSIF assembled.content IS NULL THEN
             RAISE EXCEPTION 'generation % has no chunks', generation.id USING ERRCODE = '22000';
         END IF;
+        chunks := assembled.chunks;
         content := assembled.content;
     END IF;
     RETURN jsonb_build_object(
-        'generationId', generation.id, 'status', generation.status,
-        'chunks', CASE WHEN generation.compacted_at IS NULL THEN assembled.chunks ELSE generation.chunk_count END,
+        'generationId', generation.id, 'status', generation.status, 'chunks', chunks,
         'bytes', octet_length(content), 'checksum', execreport._checksum(content),
         'compacted', generation.compacted_at IS NOT NULL,
         'content', CASE WHEN clear THEN content ELSE execreport._redact(content) END);
@@ -240,19 +241,20 @@ BEGIN
     IF generation_progress.assemble THEN
         -- as far as it goes without a gap
         result := result || jsonb_build_object('text', (
-            SELECT CASE WHEN clear THEN string_agg(c.chunk, '' ORDER BY c.sequence)
-                        ELSE execreport._redact(string_agg(c.chunk, '' ORDER BY c.sequence)) END
-              FROM (SELECT p.sequence, p.chunk, row_number() OVER (ORDER BY p.sequence) AS n
-                      FROM execreport._generation_chunks AS p
-                     WHERE p.tenant_id = tenant AND p.generation_id = generation.id) AS c
-             WHERE c.sequence = c.n));
+            SELECT CASE WHEN clear THEN t.text ELSE execreport._redact(t.text) END
+              FROM (SELECT CASE WHEN generation.compacted_at IS NULL THEN string_agg(c.chunk, '' ORDER BY c.sequence) ELSE generation.content END AS text
+                      FROM (SELECT p.sequence, p.chunk, row_number() OVER (ORDER BY p.sequence) AS n
+                              FROM execreport._generation_chunks AS p
+                             WHERE p.tenant_id = tenant AND p.generation_id = generation.id) AS c
+                     WHERE c.sequence = c.n) AS t));
     END IF;
     RETURN result;
 END
 $$;
 COMMENT ON FUNCTION execreport.generation_progress(uuid, integer, boolean) IS
 'How far an answer is: {generationId, status, attempts, retryAt, error, progress: {receivedChunks, receivedBytes, firstChunkAt,
-lastChunkAt}, chunks: the last of them, the oldest first} and, with assemble, text: what is there up to the first gap. Chunks
+lastChunkAt}, chunks: the last of them, the oldest first} and, with assemble, text: what is there up to the first gap, or
+the stored text after compaction. Chunks
 are for the creator and the tenant''s admins, others get null and a redacted text. Needs persona viewer.
 Errors: 22023 for a last outside 0 to 1000; P0002 for an unknown generation; 42501.
 Example: SELECT execreport.generation_progress(id, 3, true) FROM execreport.scenario_generations WHERE status = ''processing'';';

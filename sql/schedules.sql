@@ -72,8 +72,9 @@ Kept for execreport.schedule_run_retention after it is over. Written by the func
 
 CREATE VIEW execreport.workflow_schedules WITH (security_barrier) AS
 SELECT s.tenant_id, s.schedule_id, s.workflow_id, s.schedule_config, s.parameters, s.catchup, s.catchup_window, s.max_catchup,
-       s.overlap, s.run_timeout, s.pause_after_failures, s.consecutive_failures, s.status, s.pause_reason, s.paused_at,
-       s.paused_until, s.next_run_at, s.last_run_at, s.backfill_collection_id, c.status AS backfill_status, s.user_id,
+       s.overlap, s.run_timeout, s.pause_after_failures, s.consecutive_failures, s.status,
+       CASE s.status WHEN 'paused' THEN s.pause_reason END AS pause_reason, CASE s.status WHEN 'paused' THEN s.paused_at END AS paused_at,
+       CASE s.status WHEN 'paused' THEN s.paused_until END AS paused_until, s.next_run_at, s.last_run_at, s.backfill_collection_id, c.status AS backfill_status, s.user_id,
        s.created_at, s.ended_at
   FROM execreport._schedules AS s
   LEFT JOIN execreport.report_data_collections AS c
@@ -264,7 +265,7 @@ BEGIN
                row_number() OVER (PARTITION BY s.schedule_id ORDER BY o.run_at DESC) AS age, s.last_run_number + o.run_number AS number
           FROM open AS s,
                LATERAL execreport.occurrences(s.schedule_config, s.scheduled_through, greatest(s.present, s.scheduled_through)) AS o,
-               LATERAL (SELECT s.status = 'paused' AND o.run_at > s.paused_at AND o.run_at <= s.paused_until AS pause) AS during
+               LATERAL (SELECT coalesce(o.run_at > s.paused_at AND o.run_at <= s.paused_until, false) AS pause) AS during
          -- a manual run may stand at that instant; a scalar subquery, so that each is looked up by its key
          WHERE (SELECT r.run_id FROM execreport.schedule_runs AS r
                  WHERE r.tenant_id = tenant AND r.schedule_id = s.schedule_id AND r.scheduled_at = o.run_at) IS NULL
@@ -402,7 +403,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     UPDATE execreport._schedules AS s
-       SET status = 'paused', pause_reason = _pause.reason, paused_at = _pause.now, paused_until = _pause.until,
+       SET status = 'paused', pause_reason = _pause.reason, paused_at = coalesce(s.paused_at, _pause.now), paused_until = _pause.until,
            next_run_at = NULL, wake_at = _pause.until
      WHERE s.tenant_id = _pause.tenant_id AND s.schedule_id = _pause.schedule_id;
     PERFORM execreport._audit(_pause.tenant_id, 'pause', 'schedule', _pause.schedule_id::text, NULL,
@@ -428,8 +429,7 @@ BEGIN
     IF s.status = 'ended' THEN
         RETURN false;
     END IF;
-    PERFORM execreport._pause(tenant, pause_schedule.schedule_id, pause_schedule.reason, pause_schedule.until,
-        CASE s.status WHEN 'paused' THEN s.paused_at ELSE pause_schedule.now END);
+    PERFORM execreport._pause(tenant, pause_schedule.schedule_id, pause_schedule.reason, pause_schedule.until, pause_schedule.now);
     RETURN true;
 END
 $$;
@@ -451,9 +451,10 @@ BEGIN
     IF s.status <> 'paused' THEN
         RETURN false;
     END IF;
+    -- from when to when it was paused is kept until the runs of that time are made or missed
     UPDATE execreport._schedules AS stored
-       SET paused_until = greatest(resume_schedule.now, stored.paused_at), wake_at = greatest(resume_schedule.now, stored.paused_at),
-           consecutive_failures = 0
+       SET status = 'active', paused_until = greatest(resume_schedule.now, stored.paused_at), wake_at = greatest(resume_schedule.now, stored.paused_at),
+           next_run_at = execreport.next_run(stored.schedule_config, stored.scheduled_through), consecutive_failures = 0
      WHERE stored.tenant_id = tenant AND stored.schedule_id = resume_schedule.schedule_id;
     PERFORM execreport._audit(tenant, 'resume', 'schedule', resume_schedule.schedule_id::text,
         jsonb_build_object('paused_at', s.paused_at, 'reason', s.pause_reason));
@@ -461,8 +462,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION execreport.resume_schedule(uuid, timestamptz) IS
-'Ends a pause; the count of failures begins anew. The next run_due_schedules() makes what catchup asks for. Returns true,
-false when the schedule was not paused. For editors.
+'Ends a pause; the count of failures begins anew. The next run_due_schedules() makes what catchup asks for: next_run_at is
+the first run that is neither made nor missed, in the pause or after it. Returns true, false when the schedule was not paused. For editors.
 Errors: 42501 for others; P0002 no such schedule; 22023 now is NULL or infinite.
 Example: SELECT execreport.resume_schedule(schedule_id) FROM execreport.workflow_schedules WHERE status = ''paused'';';
 
@@ -538,19 +539,33 @@ DECLARE
     s execreport._schedules := execreport._locked_schedule(tenant, change_schedule.schedule_id);
     next_run timestamptz := execreport.next_run(change_schedule.schedule_config, greatest(change_schedule.now, s.scheduled_through));
     delay interval := execreport._schedule_delay(s.schedule_id, s.schedule_config);
+    due timestamptz := CASE WHEN s.status = 'active' THEN s.next_run_at
+                            WHEN s.paused_until <= change_schedule.now THEN execreport.next_run(s.schedule_config, s.scheduled_through) END;
+    missed integer := 0;
 BEGIN
     IF s.status = 'ended' OR next_run IS NULL THEN
         RAISE EXCEPTION 'schedule % %', change_schedule.schedule_id, CASE s.status WHEN 'ended' THEN 'has ended' ELSE 'would have no more run' END
             USING ERRCODE = CASE s.status WHEN 'ended' THEN '55000' ELSE '22023' END,
                   HINT = CASE s.status WHEN 'ended' THEN 'Create a new schedule.' ELSE 'Use execreport.end_schedule() to end it.' END;
-    ELSIF s.status = 'active' AND s.next_run_at <= change_schedule.now THEN
+    ELSIF due <= change_schedule.now THEN
         RAISE EXCEPTION 'schedule % has runs that are due', change_schedule.schedule_id
-            USING ERRCODE = '55000', DETAIL = format('The next one was due at %s.', execreport._second(s.next_run_at)),
-                  HINT = CASE WHEN s.next_run_at + delay <= change_schedule.now THEN 'Call execreport.run_due_schedules() first.'
-                              ELSE format('Its jitter delays it; call execreport.run_due_schedules() first, from %s on.', execreport._second(s.next_run_at + delay)) END;
+            USING ERRCODE = '55000', DETAIL = format('The next one was due at %s.', execreport._second(due)),
+                  HINT = CASE WHEN due + delay <= change_schedule.now THEN 'Call execreport.run_due_schedules() first.'
+                              ELSE format('Its jitter delays it; call execreport.run_due_schedules() first, from %s on.', execreport._second(due + delay)) END;
+    END IF;
+    IF s.status = 'paused' THEN
+        -- the old rule's runs in the pause: no later call will see them
+        INSERT INTO execreport.schedule_runs (tenant_id, schedule_id, run_number, scheduled_at, status, reason, created_at)
+        SELECT tenant, s.schedule_id, s.last_run_number + row_number() OVER (ORDER BY o.run_at), o.run_at, 'missed',
+               concat_ws(': ', 'paused', s.pause_reason), change_schedule.now
+          FROM execreport.occurrences(s.schedule_config, s.scheduled_through, greatest(change_schedule.now, s.scheduled_through)) AS o
+         WHERE NOT EXISTS (SELECT FROM execreport.schedule_runs AS r
+                            WHERE r.tenant_id = tenant AND r.schedule_id = s.schedule_id AND r.scheduled_at = o.run_at);
+        GET DIAGNOSTICS missed = ROW_COUNT;
     END IF;
     UPDATE execreport._schedules AS stored
        SET schedule_config = change_schedule.schedule_config, scheduled_through = greatest(change_schedule.now, stored.scheduled_through),
+           last_run_number = stored.last_run_number + missed,
            next_run_at = CASE stored.status WHEN 'active' THEN next_run END,
            wake_at = CASE stored.status WHEN 'active' THEN least(next_run + execreport._schedule_delay(stored.schedule_id, change_schedule.schedule_config),
                               CASE WHEN stored.wake_at < stored.next_run_at + delay THEN stored.wake_at END)
@@ -562,7 +577,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION execreport.change_schedule(uuid, jsonb, timestamptz) IS
-'Gives a schedule another rule, which counts from now on; runs that were made stay. Returns the next run. For editors.
+'Gives a schedule another rule, which counts from now on; runs that were made stay, and those that fell into a pause until
+now are missed. Returns the next run. For editors.
 Errors: 42501 for others; P0002 no such schedule; those of next_run; 22023 the rule has no more run; 55000 it has ended, or has
 runs that are due and not made yet.
 Example: SELECT execreport.change_schedule(schedule_id, schedule_config || ''{"time": "10:00"}'') FROM execreport.workflow_schedules;';

@@ -8,7 +8,8 @@
  * keyword; the bits of a subschema that failed are dropped.
  *
  * References may lead back to the same schema at the same place of the instance: a chain of in-place applications
- * longer than there are schemas can only be such a loop, and is an error.
+ * longer than there are schemas can only be such a loop, and is an error. Without a loop they may still multiply, when
+ * each level applies the next one twice: far more steps than there are pairs of a schema and a value are an error, too.
  */
 #include "postgres.h"
 
@@ -39,6 +40,7 @@ typedef struct Run
 	ErJsSchema *schema;
 	bool		assert_format;
 	uint32		chain;			/* in-place applications since the walk last went down in the instance */
+	uint64		steps;			/* how many more times a schema may be applied */
 	const Scope *scope;
 	ErJsErrors *errors;			/* NULL: problems are not collected, and the first one decides */
 } Run;
@@ -71,6 +73,8 @@ er_js_validate(ErJsSchema *schema, const ErJsValue *instance, ErJsErrors *errors
 	run.schema = schema;
 	run.assert_format = er_json_schema_format_assertion;
 	run.errors = errors;
+	/* a second's work for any instance; each value within it has an entry of its own */
+	run.steps = 10000000 + 8 * (uint64) schema->nnodes * (instance->kind >= JS_ARRAY ? instance->len / sizeof(JEntry) : 1);
 	return evaluate(&run, schema->root, instance, NULL, NULL);
 }
 
@@ -136,6 +140,12 @@ evaluate(Run *run, const ErJsNode *node, const ErJsValue *v, const ErJsPlace *at
 				applied = true;
 
 	CHECK_FOR_INTERRUPTS();
+	if (unlikely(run->steps-- == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				 errmsg("schema at \"%s\" is applied too often", er_js_node_path(node)),
+				 errdetail("The references to it multiply: level after level, several lead to the same schema for the same value."),
+				 errhint("Refer to a schema once for a value, not from several branches of \"allOf\", \"anyOf\" or \"oneOf\".")));
 	if (node->source.kind == JS_BOOL)
 		return node->source.boolean || (run->errors != NULL && er_js_add_forbidden(run->errors, node, at));
 	check_stack_depth();

@@ -1,6 +1,6 @@
 -- report_builder: preview, created segments and independently made tiles are the same; figures made by hand; refusals.
 BEGIN;
-SELECT plan(75);
+SELECT plan(76);
 SET LOCAL execreport.tenant_id = 1;
 SET LOCAL timezone = 'UTC';
 SET LOCAL enable_seqscan = off;   -- the tables are empty when the plans are made
@@ -330,6 +330,8 @@ CREATE TEMP TABLE sent AS SELECT execreport.submit_report(jsonb_build_object('dr
 SELECT is((answer -> 'segments')::integer, 3, 'it can be submitted') FROM sent;
 SELECT is(execreport.get_draft(id), NULL, 'which consumes it') FROM draft;
 SELECT is(execreport.submit_report(jsonb_build_object('draftId', id)), answer, 'again, it has the same answer') FROM draft, sent;
+SELECT throws_ok($$ SELECT execreport.report_builder_history('{"from": "2025-06-15", "until": "soon"}') $$, '22007',
+                 'filter.until must be an instant, not "soon"', 'a wrong instant is named');
 SELECT results_eq($$ SELECT step_completed FROM execreport.report_builder_history('{"userId": "mia"}') $$, $$ VALUES ('submit'), ('review'), ('schedule'), ('parameters') $$,
     'each step has its row of the trail, newest first');
 

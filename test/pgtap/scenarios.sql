@@ -3,7 +3,7 @@
 \set gestion `cat test/data/scenario_gestion.json`
 \set wrapped `cat test/data/scenario_wrapped.json`
 BEGIN;
-SELECT plan(159);
+SELECT plan(160);
 SELECT count(execreport.create_tenant(t)) FROM unnest('{600,602}'::int[]) AS t \gset
 CREATE ROLE er_sc_app; CREATE ROLE er_sc_editor; CREATE ROLE er_sc_viewer; CREATE ROLE er_sc_operator; CREATE ROLE er_sc_admin; CREATE ROLE er_sc_other;
 SELECT count(execreport.grant_access(('er_sc_' || r.role)::name, r.tenant, r.persona)) FROM (VALUES ('app', 600, 'editor'), ('editor', 600, 'editor'),
@@ -227,7 +227,10 @@ UPDATE _generation_chunks SET chunk = substr(:'transformation', 1001, 1000) WHER
 SELECT is(_compact_generations(now() + interval '31 days'), 1, 'chunks become one text');
 SELECT is(_compact_generations(now() + interval '31 days'), 0, 'once');
 SELECT is_empty(format($$ SELECT FROM execreport.generation_chunks WHERE generation_id = %L $$, :'g1'), 'and are gone');
+-- as a session does that has asked for nothing yet
+DISCARD PLANS;
 SELECT is((assemble_generation(:'g1') ->> 'content')::text, :'transformation', 'the text is there');
+SELECT is(generation_progress(:'g1', 5, true) ->> 'text', :'transformation', 'also as progress');
 SELECT is((assemble_generation(:'g1') ->> 'compacted')::boolean, true, 'compacted');
 
 -- who may do and see what -----------------------------------------------------------------------------------------------

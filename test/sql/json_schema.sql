@@ -99,14 +99,21 @@ SELECT n, pg_temp.state(format($$SELECT execreport.json_matches_schema('{"items"
   FROM (VALUES (500), (2500), (10000)) t(n);
 SELECT execreport.json_matches_schema(s, '10000'), execreport.json_matches_schema(s, '0'), (SELECT count(*) FROM execreport.json_schema_errors(s, '0'))
   FROM (SELECT jsonb_build_object('anyOf', jsonb_agg(jsonb_build_object('const', i))) AS s FROM generate_series(1, 10000) i) t;
+-- 2 to the 40th alternatives, in place and on the way down: refused; 2 to the 12th are done
+CREATE FUNCTION pg_temp.doubled(n integer, last jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('$ref', '#/$defs/d0', '$defs', jsonb_object_agg('d' || i, CASE WHEN i = n THEN last ELSE
+        jsonb_build_object('anyOf', jsonb_build_array(jsonb_build_object('$ref', '#/$defs/d' || (i + 1)), jsonb_build_object('$ref', '#/$defs/d' || (i + 1)))) END))
+      FROM generate_series(0, n) AS i $$;
+SELECT execreport.json_matches_schema(pg_temp.doubled(40, 'false'), '1');
+SELECT count(*) FROM execreport.json_schema_errors(pg_temp.doubled(40, '{"type": "null"}'), '1');
+SELECT execreport.json_matches_schema(pg_temp.doubled(12, '{"type": "null"}'), '1'), execreport.json_matches_schema(pg_temp.doubled(40, 'true'), '1');
+SELECT n, pg_temp.state(format('SELECT execreport.json_matches_schema(%L, %L)',
+    '{"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"items": {"$ref": "#/$defs/a"}}, {"items": {"$ref": "#/$defs/a"}}]}}}', repeat('[', n) || repeat(']', n))) AS down
+  FROM (VALUES (12), (40)) AS t (n);
+-- a large instance is allowed more, and can be cancelled
 SET statement_timeout = '200ms';
--- 2 to the 40th alternatives
-SELECT execreport.json_matches_schema(s, '1') FROM (SELECT jsonb_build_object('$ref', '#/$defs/d0', '$defs', jsonb_object_agg('d' || i,
-    CASE WHEN i = 40 THEN 'false' ELSE jsonb_build_object('anyOf', jsonb_build_array(jsonb_build_object('$ref', '#/$defs/d' || (i + 1)), jsonb_build_object('$ref', '#/$defs/d' || (i + 1)))) END)) AS s
-    FROM generate_series(0, 40) i) t;
-SELECT count(*) FROM (SELECT jsonb_build_object('$ref', '#/$defs/d0', '$defs', jsonb_object_agg('d' || i,
-    CASE WHEN i = 40 THEN 'false' ELSE jsonb_build_object('anyOf', jsonb_build_array(jsonb_build_object('$ref', '#/$defs/d' || (i + 1)), jsonb_build_object('$ref', '#/$defs/d' || (i + 1)))) END)) AS s
-    FROM generate_series(0, 40) i) t, execreport.json_schema_errors(s, '1');
+SELECT execreport.json_matches_schema(pg_temp.doubled(40, 'false'), jsonb_build_array(repeat('x', 5000000)));
+SELECT count(*) FROM execreport.json_schema_errors(pg_temp.doubled(40, 'false'), jsonb_build_array(repeat('x', 5000000)));
 -- reading a pattern can be cancelled: a class that says the same again and again, names that no group has
 SELECT execreport.json_matches_schema(jsonb_build_object('pattern', '[' || repeat('\p{L}', 220000) || ']'), '"a"');
 SELECT clock_timestamp() AS begun \gset

@@ -33,6 +33,8 @@ SELECT execreport.save_draft(NULL, 'review', '{"color": "red"}');
 SELECT execreport.report_builder_history('{"step": "payment"}');
 SELECT execreport.report_builder_history('{"workflowId": "x"}');
 SELECT execreport.report_builder_history('{"from": "soon"}');
+SELECT execreport.report_builder_history('{"from": "2025-06-15", "until": "2025-06-31T00:00:00Z"}');
+SELECT execreport.report_builder_history('{"userId": 7}');
 \set VERBOSITY default
 
 -- what a scheduled run collects: the window of its own day

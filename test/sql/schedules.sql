@@ -66,11 +66,24 @@ SELECT pg_temp.due('2026-01-02 09:00') AS nothing, execreport.run_schedule_now(p
 SELECT pg_temp.due('2026-01-03 12:00') AS over, pg_temp.done('p', '2026-01-03 12:10');
 SELECT execreport.pause_schedule(pg_temp.plan('p'), NULL, NULL, '2026-01-03 13:00'), pg_temp.due('2026-01-10 12:00') AS nothing;
 SELECT execreport.resume_schedule(pg_temp.plan('p'), '2026-01-10 12:00'), execreport.resume_schedule(pg_temp.plan('none'));
+-- it is active at once, with the first run that nobody has made; so there is nothing to resume, and it may be paused again
+SELECT status, pause_reason, paused_at, paused_until, next_run_at, execreport.resume_schedule(schedule_id, '2026-01-10 12:00') AS again
+  FROM execreport.workflow_schedules WHERE schedule_id = pg_temp.plan('p');
+SELECT count(*) AS resumed FROM execreport.audit_logs WHERE entity_type = 'schedule' AND entity_id = pg_temp.plan('p')::text AND action = 'resume';
+SELECT execreport.pause_schedule(pg_temp.plan('p'), 'once more', NULL, '2026-01-10 12:00'), execreport.resume_schedule(pg_temp.plan('p'), '2026-01-10 12:00');
 SELECT pg_temp.due('2026-01-10 12:00'), pg_temp.done('p', '2026-01-10 12:10');
 SELECT * FROM pg_temp.runs() WHERE name = 'p';
 SELECT status, pause_reason, paused_until, next_run_at FROM execreport.workflow_schedules WHERE schedule_id = pg_temp.plan('p');
 SELECT execreport.change_schedule(pg_temp.plan('p'), '{"frequency": "weekly", "time": "10:00", "timezone": "UTC", "daysOfWeek": [1]}', '2026-01-10 13:00');
 SELECT pg_temp.due('2026-01-12 10:00'), pg_temp.done('p', '2026-01-12 10:10');
+-- another rule in a pause: the Mondays in it are missed, with the reason; a pause that is over has runs that are due first
+SELECT execreport.pause_schedule(pg_temp.plan('p'), 'moving', '2026-02-02 12:00', '2026-01-13 00:00');
+SELECT execreport.change_schedule(pg_temp.plan('p'), '{"frequency": "weekly", "time": "11:00", "timezone": "UTC", "daysOfWeek": [1]}', '2026-01-27 00:00');
+\set VERBOSITY sqlstate
+SELECT execreport.change_schedule(pg_temp.plan('p'), '{"frequency": "weekly", "time": "10:00", "timezone": "UTC", "daysOfWeek": [2]}', '2026-02-03 00:00');
+\set VERBOSITY default
+SELECT pg_temp.due('2026-02-03 00:00'), pg_temp.done('p', '2026-02-03 00:10');
+SELECT * FROM pg_temp.runs() WHERE name = 'p' OFFSET 11;
 SELECT count(execreport.end_schedule(schedule_id)) FROM execreport.workflow_schedules WHERE status <> 'ended';
 
 -- failures in a row: paused at the third; after a resume the count begins anew; a success resets it
