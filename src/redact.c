@@ -318,12 +318,11 @@ key_at(const char *text, int at, int len, StringInfo out)
 	return end;
 }
 
-/* Behind blanks and quotes, also those in JSON within a text: \" */
+/* Behind blanks and quotes, also those of JSON within a text: \" */
 static int
 skip_quotes(const char *text, int at, int len)
 {
-	while (at < len && (IS_BLANK(text[at]) || text[at] == '"' || text[at] == '\'' ||
-						(text[at] == '\\' && at + 1 < len && text[at + 1] == '"')))
+	while (at < len && (IS_BLANK(text[at]) || text[at] == '"' || text[at] == '\'' || text[at] == '\\'))
 		at++;
 	return at;
 }
