@@ -408,7 +408,7 @@ $$;
 COMMENT ON FUNCTION execreport.define_flag(text, jsonb) IS
 'Creates a flag, or gives one that is there (the built-in ones, too) new rules; returns the definition''s version. The
 document replaces the one before and is held to the contract flag-definition, all members optional: description, refusal
-(message of require_flag()), default (boolean: when no rule holds), rules (any that holds switches the flag on; a rule
+(message of require_flag(); built-in flags keep both), default (boolean: when no rule holds), rules (any that holds switches the flag on; a rule
 holds when all its constraints and segments do and the caller is among its percentage), variants (name, weight, value of any
 JSON type), offVariant, prerequisites (other flags), stickiness, groupId, algorithm (unleash, unleash_node, flagd). When
 algorithm, group or stickiness of a flag change, everybody is dealt anew: that takes "redeal": true. Kill switches and
@@ -640,7 +640,7 @@ SELECT t.tenant_id,
        execreport._tenant_flag(t.tenant_id, 'councilSynthesisEnabled') AS council_synthesis_enabled
   FROM execreport.tenants AS t;
 COMMENT ON VIEW execreport.feature_flags IS
-'The built-in flags of every tenant (members see their own), one row each; NULL where rules make it depend on who asks. An
+'The built-in flags of reports for every tenant (members see their own), one row each; NULL where rules make it depend on who asks. An
 UPDATE sets overrides of the tenant, as update_flags() does, audited; NULL removes one. For operators and superusers.
 Example: UPDATE execreport.feature_flags SET exec_reports_enabled = false WHERE tenant_id = 1;';
 

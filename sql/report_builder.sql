@@ -237,7 +237,7 @@ END;
 COMMENT ON FUNCTION execreport.get_draft(uuid) IS
 'A draft of the user: {"draftId", "step": the last one saved, "completedSteps", "document": what all steps say together,
 "createdAt", "updatedAt"}. NULL when there is none: never begun, submitted, or another user''s.
-Example: SELECT execreport.get_draft(execreport.save_draft(NULL, ''parameters'', ''{"lookbackConfig": {}}'')) -> ''document'';';
+Example: SELECT execreport.get_draft(draft_id) -> ''document'' FROM execreport.report_drafts;';
 
 CREATE FUNCTION execreport.report_builder_history(filter jsonb DEFAULT '{}')
 RETURNS TABLE (audit_id uuid, user_id text, workflow_id uuid, workflow_name text, step_completed text, configuration jsonb,

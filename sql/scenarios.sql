@@ -347,11 +347,12 @@ COMMENT ON FUNCTION execreport._scenario_spelling(jsonb) IS
 'A generated scenario with English keys in snake_case: escenario, nombre, capacidades, requiredLevel and the like are
 renamed at every level but inside of impact_analysis and assumptions. Where both are there, the other one stays.';
 
-CREATE FUNCTION execreport._redact(content text) RETURNS text
+CREATE FUNCTION execreport._redact(content text, growing boolean DEFAULT false) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'er_redact';
-COMMENT ON FUNCTION execreport._redact(text) IS
+COMMENT ON FUNCTION execreport._redact(text, boolean) IS
 'The text with [email], [phone], [ssn], [card] (13 to 19 digits with a right check digit, or 4 groups of 4), [token] and [key] in
-place of such; a random word becomes [token-1f3a9c], the same everywhere.';
+place of such; a random word becomes [token-1f3a9c], the same everywhere. growing: more of the text may come, so what stands
+behind its last comma, semicolon, ], } or line break is left out, for it may be half of such.';
 
 CREATE FUNCTION execreport._redact_document(document jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'er_redact_document';

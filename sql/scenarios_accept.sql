@@ -628,5 +628,6 @@ An attempt that comes to nothing changes nothing and returns {accepted: false, c
 not_complete; skipped_feature_flag (import, but the flag import_generation is off); validation_failed (the flag
 validate_llm_response is on, as by default); validation_error (the validator itself failed); failed (scenario, entities and
 links are rolled back together). Every attempt has its row in import_audit. For the generation''s creator (persona editor) and operators.
-Errors: P0002 for an unknown generation; 42501 for a stranger; 22004 for NULL; class 40 when the transaction has to be tried again.
+Errors: P0002 for an unknown generation; 42501 for a stranger; 22004 for NULL; PT503 in maintenance; class 40 when the
+transaction has to be tried again.
 Example: SELECT execreport.accept_generation(id, import => true) FROM execreport.scenario_generations WHERE status = ''complete'';';

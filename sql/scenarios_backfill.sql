@@ -474,7 +474,7 @@ DECLARE
     stuck bigint;
 BEGIN
     -- everybody's for a superuser, else the caller''s tenant
-    SELECT count(*) FILTER (WHERE a.import) AS attempts, count(*) FILTER (WHERE a.result = 'success') AS succeeded,
+    SELECT count(*) AS attempts, count(*) FILTER (WHERE a.result IN ('accepted', 'success')) AS succeeded,
            count(*) FILTER (WHERE a.result IN ('failed', 'validation_error')) AS failed,
            count(*) FILTER (WHERE a.result = 'validation_failed') AS invalid,
            (array_agg(a.errors #>> '{0,message}' ORDER BY a.attempted_at DESC) FILTER (WHERE a.result IN ('failed', 'validation_error')))[1] AS last
@@ -499,4 +499,4 @@ END
 $$;
 COMMENT ON FUNCTION execreport._health_scenario_import() IS
 'Are generations accepted and imported? unhealthy: all attempts of the last hour failed; degraded: some did, or generations have
-been processing for more than an hour. metrics: attempts (with import), succeeded, failed, invalid, stuckGenerations.';
+been processing for more than an hour. metrics: attempts, succeeded, failed, invalid, stuckGenerations.';

@@ -186,13 +186,14 @@ BEGIN
         'generationId', generation.id, 'status', generation.status, 'chunks', chunks,
         'bytes', octet_length(content), 'checksum', execreport._checksum(content),
         'compacted', generation.compacted_at IS NOT NULL,
-        'content', CASE WHEN clear THEN content ELSE execreport._redact(content) END);
+        'content', CASE WHEN clear THEN content ELSE execreport._redact(content, generation.status <> 'complete') END);
 END
 $$;
 COMMENT ON FUNCTION execreport.assemble_generation(uuid) IS
 'The answer put together from its chunks: {generationId, status, chunks, bytes, checksum (SHA-256 of the text), compacted,
-content}. content is as it came for the creator and the tenant''s admins, redacted for other members. After compaction the
-stored text is given. Needs persona viewer.
+content}. content is as it came for the creator and the tenant''s admins, redacted for other members, and for these up to the
+last comma, semicolon, ], } or line break unless the generation is complete: what stands behind may be half an address.
+After compaction the stored text is given. Needs persona viewer.
 Errors: 22000 when a chunk is missing (DETAIL lists which) or there is none; P0002 for an unknown generation; 42501.
 Example: SELECT execreport.assemble_generation(id) ->> ''checksum'' FROM execreport.scenario_generations WHERE chunk_count > 0;';
 
@@ -241,9 +242,10 @@ BEGIN
     IF generation_progress.assemble THEN
         -- as far as it goes without a gap
         result := result || jsonb_build_object('text', (
-            SELECT CASE WHEN clear THEN t.text ELSE execreport._redact(t.text) END
-              FROM (SELECT CASE WHEN generation.compacted_at IS NULL THEN string_agg(c.chunk, '' ORDER BY c.sequence) ELSE generation.content END AS text
-                      FROM (SELECT p.sequence, p.chunk, row_number() OVER (ORDER BY p.sequence) AS n
+            SELECT CASE WHEN clear THEN t.text ELSE execreport._redact(t.text, t.growing) END
+              FROM (SELECT CASE WHEN generation.compacted_at IS NULL THEN string_agg(c.chunk, '' ORDER BY c.sequence) ELSE generation.content END AS text,
+                           generation.status <> 'complete' OR coalesce(max(c.n) < max(c.pieces), false) AS growing
+                      FROM (SELECT p.sequence, p.chunk, row_number() OVER (ORDER BY p.sequence) AS n, count(*) OVER () AS pieces
                               FROM execreport._generation_chunks AS p
                              WHERE p.tenant_id = tenant AND p.generation_id = generation.id) AS c
                      WHERE c.sequence = c.n) AS t));
@@ -254,8 +256,8 @@ $$;
 COMMENT ON FUNCTION execreport.generation_progress(uuid, integer, boolean) IS
 'How far an answer is: {generationId, status, attempts, retryAt, error, progress: {receivedChunks, receivedBytes, firstChunkAt,
 lastChunkAt}, chunks: the last of them, the oldest first} and, with assemble, text: what is there up to the first gap, or
-the stored text after compaction. Chunks
-are for the creator and the tenant''s admins, others get null and a redacted text. Needs persona viewer.
+the stored text after compaction. Chunks are for the creator and the tenant''s admins, others get null and a redacted text, of
+which the end is held back while more may come, as assemble_generation() does. Needs persona viewer.
 Errors: 22023 for a last outside 0 to 1000; P0002 for an unknown generation; 42501.
 Example: SELECT execreport.generation_progress(id, 3, true) FROM execreport.scenario_generations WHERE status = ''processing'';';
 
@@ -312,7 +314,7 @@ DECLARE
     tenant     integer := execreport._require_persona('editor');
     generation execreport._scenario_generations := execreport._lock_generation(tenant, fail_generation.generation_id);
     problem    jsonb := jsonb_build_object('code', fail_generation.code,
-                                           'message', execreport._redact(left(fail_generation.error, 10000)));
+                                           'message', left(execreport._redact(fail_generation.error), 10000));
     again      boolean := fail_generation.code = 'rate_limit_exceeded' AND generation.attempts < 4;
 BEGIN
     IF fail_generation.code IS NULL OR fail_generation.code NOT IN ('invalid_llm_response', 'rate_limit_exceeded', 'server_error', 'exception') THEN

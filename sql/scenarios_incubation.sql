@@ -340,7 +340,7 @@ $$;
 COMMENT ON FUNCTION execreport.promote(jsonb) IS
 'Makes entities active that are in incubation. items: [{"type": capability, competency, skill or role, "id": uuid}], as
 list_incubated() gives them; of any scenarios of the tenant. A scenario none of whose entities waits any more is incubated.
-Promoted roles get their archetype from the part of people: E above 70 per cent, T above 40, else O.
+Links of promoted roles that have no archetype get it from the part of people: E above 70 per cent, T above 40, else O.
 Returns {accepted, promoted, unchanged, refused, remaining, scenarios: [{scenarioId, status, remaining}], items: [{type, id,
 name, result, code, reason}]}; result: promoted, unchanged (it was active), refused (not_found, inactive). accepted is false,
 with code and errors [{path, message}], when every item is refused, and when the caller may not decide about all of

@@ -88,8 +88,8 @@ executor: the function that fills one segment, f(segment_start date, segment_end
 which returns the number of rows (bigint or integer) or void; both dates are inclusive. It deletes what it wrote for these
 days before and inserts it anew. It runs with the rights of whoever calls run_backfill(). NULL: workers outside the
 database fill the segments. parameters: a JSON object, handed to the executor. For editors.
-Errors: 42501 for others; 22004 a NULL name or parameters; 22023 an empty name, parameters that are no object; 42883 an
-executor with other arguments or another result.
+Errors: 42501 for others, and for a superuser with an executor whose owner is none; 22004 a NULL name or parameters; 22023 an
+empty name, parameters that are no object; 42883 an executor that is not there or has other arguments or another result.
 Example: SELECT execreport.create_workflow(''Daily sales'', ''public.fill_sales(date, date, jsonb)'', ''{"market": "DE"}'');';
 
 CREATE FUNCTION execreport._executor_call(executor text) RETURNS text

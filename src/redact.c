@@ -41,11 +41,13 @@ static const char *const key_beginnings[] = {
 	"sk-", "sk_", "pk_", "rk_", "ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xoxa-", "AKIA", "ASIA", "AIza", "ya29."
 };
 
+static int	settled_length(const char *text, int len);
 static bool redact(const char *text, int len, StringInfo out);
 static int	secret_at(const char *text, int at, int len, StringInfo out);
 static int	email_at(const char *text, int at, int len, StringInfo out);
 static int	digits_at(const char *text, int at, int len, StringInfo out);
 static int	key_at(const char *text, int at, int len, StringInfo out);
+static int	skip_quotes(const char *text, int at, int len);
 static bool is_secret_name(const char *name, int len);
 static bool is_secret_word(const char *name, int len);
 static bool is_id_name(const char *name, int len);
@@ -61,10 +63,13 @@ Datum
 er_redact(PG_FUNCTION_ARGS)
 {
 	text	   *from = PG_GETARG_TEXT_PP(0);
+	bool		growing = PG_GETARG_BOOL(1);
+	int			whole = VARSIZE_ANY_EXHDR(from);
+	int			len = growing ? settled_length(VARDATA_ANY(from), whole) : whole;
 	StringInfoData out;
 
 	initStringInfo(&out);
-	if (!redact(VARDATA_ANY(from), VARSIZE_ANY_EXHDR(from), &out))
+	if (!redact(VARDATA_ANY(from), len, &out) && len == whole)
 		PG_RETURN_TEXT_P(from);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
 }
@@ -80,7 +85,19 @@ er_redact_document(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(result));
 }
 
-/* False when nothing was to be taken out; then out is of no use. */
+/*
+ * How much of a text that still grows will not be read otherwise when more of it has come. Nothing that is taken out, nor
+ * the name before it, goes past one of these characters; what stands behind the last of them may be half a secret.
+ */
+static int
+settled_length(const char *text, int len)
+{
+	while (len > 0 && strchr(",;]}\n\r", text[len - 1]) == NULL)
+		len--;
+	return len;
+}
+
+/* False when nothing was to be taken out; then out has the text as it is. */
 static bool
 redact(const char *text, int len, StringInfo out)
 {
@@ -113,9 +130,11 @@ redact(const char *text, int len, StringInfo out)
 			at = next;
 			continue;
 		}
-		/* else the whole word is plain */
+		/* else the whole word is plain; a line break or a tab as JSON writes it is no part of the next one */
 		at++;
-		if (IS_WORD(c))
+		if (c == '\\' && at < len && strchr("nrt", text[at]) != NULL && text[at] != '\0')
+			at++;
+		else if (IS_WORD(c))
 			while (at < len && IS_WORD((unsigned char) text[at]))
 				at++;
 		appendBinaryStringInfo(out, text + start, at - start);
@@ -152,15 +171,10 @@ secret_at(const char *text, int at, int len, StringInfo out)
 		appendStringInfoString(out, "[token]");
 		return stop;
 	}
-	if (value < len && (text[value] == '"' || text[value] == '\''))
-		value++;
-	while (value < len && IS_BLANK(text[value]))
-		value++;
+	value = skip_quotes(text, value, len);
 	if (value == len || (text[value] != '=' && text[value] != ':') || !is_secret_name(text + at, end - at))
 		return -1;
-	value++;
-	while (value < len && (IS_BLANK(text[value]) || text[value] == '"' || text[value] == '\''))
-		value++;
+	value = skip_quotes(text, value + 1, len);
 	if (len - value > 7 && pg_strncasecmp(text + value, "bearer ", 7) == 0)
 		value += 7;
 	else if (len - value > 6 && pg_strncasecmp(text + value, "basic ", 6) == 0)
@@ -168,7 +182,8 @@ secret_at(const char *text, int at, int len, StringInfo out)
 	if (value < len && text[value] == '[')
 		return -1;				/* a mark of ours, or a list */
 	for (stop = value; stop < len && (unsigned char) text[stop] > ' ' && strchr("\"',;)}]", text[stop]) == NULL; stop++)
-		;
+		if (text[stop] == '\\' && stop + 1 < len && text[stop + 1] == '"')
+			break;
 	if (stop - value < 6)
 		return -1;
 	appendBinaryStringInfo(out, text + at, value - at);
@@ -301,6 +316,15 @@ key_at(const char *text, int at, int len, StringInfo out)
 		return -1;
 	appendStringInfo(out, "[token-%06x]", hash_bytes((const unsigned char *) text + at, end - at) & 0xFFFFFF);
 	return end;
+}
+
+/* Behind blanks and quotes, also those of JSON within a text: \" */
+static int
+skip_quotes(const char *text, int at, int len)
+{
+	while (at < len && (IS_BLANK(text[at]) || text[at] == '"' || text[at] == '\'' || text[at] == '\\'))
+		at++;
+	return at;
 }
 
 static bool

@@ -1,6 +1,6 @@
 -- The backfill fills in what is missing and nothing else, in steps, and is taken back exactly; the checks see what is wrong.
 BEGIN;
-SELECT plan(58);
+SELECT plan(59);
 
 SET client_min_messages = warning;
 SELECT tenant_id FROM execreport.create_tenant(625) \g /dev/null
@@ -174,6 +174,8 @@ INSERT INTO execreport.import_audit (tenant_id, generation_id, import, result, e
 SELECT is(pg_temp.health(), 'unhealthy: no room', 'all attempts failed');
 INSERT INTO execreport.import_audit (tenant_id, generation_id, import, result) SELECT 625, g, true, 'success' FROM made WHERE i = 2;
 SELECT is(pg_temp.health(), 'degraded: no room', 'some did');
+UPDATE execreport.import_audit SET result = 'accepted', import = false WHERE tenant_id = 625 AND result = 'success' AND attempted_at > now() - interval '1 hour';
+SELECT is(pg_temp.health(), 'degraded: no room', 'what was accepted without an import is a success, too');
 UPDATE execreport.import_audit SET attempted_at = now() - interval '61 minutes' WHERE tenant_id = 625;
 SELECT is(pg_temp.health(), 'healthy', 'an hour ago');
 UPDATE execreport._scenario_generations AS g SET status = 'processing', started_at = now() - interval '61 minutes' FROM made AS m WHERE g.id = m.g AND m.i = 1;

@@ -3,7 +3,7 @@
 \set gestion `cat test/data/scenario_gestion.json`
 \set wrapped `cat test/data/scenario_wrapped.json`
 BEGIN;
-SELECT plan(160);
+SELECT plan(171);
 SELECT count(execreport.create_tenant(t)) FROM unnest('{600,602}'::int[]) AS t \gset
 CREATE ROLE er_sc_app; CREATE ROLE er_sc_editor; CREATE ROLE er_sc_viewer; CREATE ROLE er_sc_operator; CREATE ROLE er_sc_admin; CREATE ROLE er_sc_other;
 SELECT count(execreport.grant_access(('er_sc_' || r.role)::name, r.tenant, r.persona)) FROM (VALUES ('app', 600, 'editor'), ('editor', 600, 'editor'),
@@ -46,6 +46,7 @@ SELECT is(regexp_replace(_redact(t.clear), '-[0-9a-f]{6}\]', ']'), t.redacted, '
                ('sk-abcdefghijklmnopqrst', '[key]'), ('key AKIAIOSFODNN7EXAMPLE', 'key [key]'), ('eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-def', '[token]'),
                ('0123456789abcdef0123456789abcdef', '[token]'), ('on 2026-02-07 at 12:00', 'on 2026-02-07 at 12:00'), ('plans 2024 2025 2026', 'plans 2024 2025 2026'),
                ('id 0190a6c2-7b1e-7c3d-9e4f-0123456789ab', 'id 0190a6c2-7b1e-7c3d-9e4f-0123456789ab'), ('competency-data-engineering-01', 'competency-data-engineering-01'),
+               ('Tel:\n555-123-4567', 'Tel:\n[phone]'), ('{\"password\": \"hunter22\", \"n\": 1}', '{\"password\": \"[key]\", \"n\": 1}'),
                ('the secret of success is: work', 'the secret of success is: work'), ('12 % of 3,000 people', '12 % of 3,000 people'), ('Facilitación', 'Facilitación')) AS t (clear, redacted);
 SELECT is(_redact_document('{"a": ["x@y.zz", 612345678, {"password": "hunter22", "n": null}], "tokens": 5}'),
           '{"a": ["[email]", 612345678, {"password": "[key]", "n": null}], "tokens": 5}', 'in documents strings alone change');
@@ -63,6 +64,12 @@ SELECT is(_redact_document('{"dbPassword": "hunter22", "refresh_token": "hunter2
           '{"dbPassword": "[key]", "refresh_token": "[key]", "tokens_used": "hunter22"}', 'names that end with that of a secret');
 SELECT is(_redact_document(jsonb_build_object(repeat('_', 1000000), 'hunter22')) = jsonb_build_object(repeat('_', 1000000), 'hunter22'), true, 'long names take no time');
 SELECT is(_redact_document('"x@y.zz"'), '"[email]"', 'a document that is a string');
+CREATE TEMP TABLE growing (clear text);
+INSERT INTO growing VALUES ('Ask ana.lopez@acme.com, or +34 612 345 678; 4111 1111 1111 1111, {"password": "hunter22xyz", "a": "Bearer abc.DEF-123456"}, 0123456789abcdef0123456789abcdef, sk-abcdefghijklmnopqrst, 078-05-1120.'),
+    ('{"content": "{\"mail\": \"ana@acme.com\", \"password\": \"hunter22\", \"tel\": \"Call:\n555-123-4567\"}"}');
+SELECT is_empty($$ SELECT left(g.clear, n) FROM growing AS g, generate_series(0, length(g.clear)) AS n
+                    WHERE NOT starts_with(execreport._redact(g.clear), execreport._redact(left(g.clear, n), true)) $$, 'of a text that grows nothing is shown that is taken out later');
+SELECT is(_redact(E'a, b\nc; d@e', true), E'a, b\nc;', 'up to the last separator');
 
 -- the life of a generation --------------------------------------------------------------------------------------------
 SET LOCAL execreport.user_id = 'ana';
@@ -232,6 +239,9 @@ DISCARD PLANS;
 SELECT is((assemble_generation(:'g1') ->> 'content')::text, :'transformation', 'the text is there');
 SELECT is(generation_progress(:'g1', 5, true) ->> 'text', :'transformation', 'also as progress');
 SELECT is((assemble_generation(:'g1') ->> 'compacted')::boolean, true, 'compacted');
+SET LOCAL ROLE er_sc_viewer;
+SELECT is(generation_progress(:'g1', 5, true) ->> 'text', assemble_generation(:'g1') ->> 'content', 'for others, too');
+RESET ROLE;
 
 -- who may do and see what -----------------------------------------------------------------------------------------------
 SET LOCAL ROLE er_sc_app;
@@ -250,6 +260,31 @@ SELECT throws_ok(format('SELECT execreport.complete_generation(%L, ''{}'')', :'g
 SELECT is((SELECT redacted_prompt FROM scenario_generations WHERE id = :'g6'), 'Secret of ana', 'the redacted prompt is for all members');
 SELECT is((SELECT array_agg(chunk) FROM generation_chunks), '{NULL}', 'chunks are not');
 SELECT throws_ok('SELECT prompt FROM execreport._scenario_generations', '42501', NULL, 'the table itself is closed');
+RESET ROLE;
+SELECT request_generation('Whom to ask?') AS g8 \gset
+SELECT append_generation_chunk(:'g8', 1, 'Ask ben@acme.com, ');
+SELECT append_generation_chunk(:'g8', 2, 'or ana.lopez@acme');
+SET LOCAL ROLE er_sc_viewer;
+SELECT is(generation_progress(:'g8', 0, true) ->> 'text', 'Ask [email],', 'of an answer that still comes no member sees half an address');
+SELECT is(assemble_generation(:'g8') ->> 'content', 'Ask [email],', 'nor here');
+RESET ROLE;
+SELECT append_generation_chunk(:'g8', 4, '.');
+SELECT append_generation_chunk(:'g8', 3, '.com');
+SELECT complete_generation(:'g8', NULL);
+SET LOCAL ROLE er_sc_viewer;
+SELECT is(generation_progress(:'g8', 0, true) ->> 'text', 'Ask [email], or [email].', 'when it is complete, all of it is shown');
+SELECT is(assemble_generation(:'g8') ->> 'content', 'Ask [email], or [email].', 'also here');
+RESET ROLE;
+SELECT request_generation('Whom to ask now?') AS g9 \gset
+SELECT append_generation_chunk(:'g9', 1, 'Fine, ask ana.lopez@acme');
+SELECT append_generation_chunk(:'g9', 3, '.com');
+SELECT complete_generation(:'g9', '{"content": "Ask ana.lopez@acme.com"}');
+SET LOCAL ROLE er_sc_viewer;
+SELECT is(generation_progress(:'g9', 0, true) ->> 'text', 'Fine,', 'up to a gap, it is as if more were to come');
+RESET ROLE;
+SELECT request_generation('It fails') AS g10 \gset
+SELECT fail_generation(:'g10', repeat('x ', 4990) || 'Ask ana.maria.lopez@acme.com');
+SELECT ok((SELECT error ->> 'message' FROM scenario_generations WHERE id = :'g10') LIKE '%x Ask [email]', 'a long message is redacted before it is cut');
 SET LOCAL ROLE er_sc_viewer;
 SELECT throws_ok(format('SELECT execreport.accept_generation(%L)', :'g6'), '42501', NULL, 'viewers accept nothing');
 SELECT throws_ok('SELECT execreport.request_generation(''x'')', '42501', NULL, 'nor request');
