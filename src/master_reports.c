@@ -164,6 +164,13 @@ tell_too_large(int32 configuration_id)
 	ErrorData  *error = CopyErrorData();
 
 	FlushErrorState();
+	/* a row that must stay on its page: columns that go out of line take any report */
+	if (error->funcname != NULL && strcmp(error->funcname, "RelationGetBufferForTuple") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the master report of configuration %d does not fit into a row of \"execreport.master_reports\"", configuration_id),
+				 errdetail("It was refused with: %s.", error->message),
+				 errhint("The extension made its columns with STORAGE EXTENDED; give it back with ALTER TABLE.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg(ER_TOO_LARGE, configuration_id),
