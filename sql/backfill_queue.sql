@@ -148,7 +148,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 DECLARE
     tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
-    until timestamptz := coalesce(heartbeat_segment.now, clock_timestamp()) + execreport._check_lease(heartbeat_segment.lease);
+    lasts interval := execreport._check_lease(heartbeat_segment.lease);
+    until timestamptz;
     collection uuid;
     state text;
     looked_at timestamptz;
@@ -156,6 +157,7 @@ BEGIN
     IF heartbeat_segment.now IS NOT NULL THEN   -- a lease from the end of time would never end
         PERFORM execreport._check_now(heartbeat_segment.now);
     END IF;
+    until := coalesce(heartbeat_segment.now, clock_timestamp()) + lasts;
     UPDATE execreport.report_data_segments AS s
        SET lease_until = CASE s.lease_until WHEN 'infinity' THEN s.lease_until ELSE until END
      WHERE s.tenant_id = tenant AND s.segment_id = heartbeat_segment.segment_id AND s.lease_until IS NOT NULL

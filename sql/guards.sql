@@ -485,9 +485,7 @@ DECLARE
     since timestamptz;
     judged execreport.guard_verdicts[];
 BEGIN
-    IF NOT isfinite(_judge_guards.now) THEN
-        RAISE EXCEPTION 'now is %', _judge_guards.now USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
-    END IF;
+    PERFORM execreport._check_now(_judge_guards.now);
     FOR g IN SELECT * FROM execreport.guards AS stored
               WHERE stored.enabled AND stored.kind <> 'manual' AND (own IS NULL OR stored.scope = 'tenant') ORDER BY stored.guard LOOP
         since := execreport._guard_window(g.window_length, _judge_guards.now);

@@ -130,10 +130,8 @@ BEGIN
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser ticks'
             USING ERRCODE = '42501', HINT = 'The background worker does, or a job that install_cron_jobs() has made.';
-    ELSIF now IS NULL OR NOT isfinite(now) THEN
-        RAISE EXCEPTION 'now is %', coalesce(now::text, 'null')
-            USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
     END IF;
+    PERFORM execreport._check_now(now);
     RETURN QUERY
     SELECT s.step, coalesce(u.unit, 0)
       FROM unnest('{health,guards,flag_changes,rollouts,schedules,leases,notifications,digest,generations,expire_events,

@@ -132,7 +132,7 @@ BEGIN
         RAISE EXCEPTION 'only a superuser runs the guards' USING ERRCODE = '42501', DETAIL = 'Guards watch every tenant.',
               HINT = 'execreport.check_rollback_conditions() shows what they would do in your tenant.';
     END IF;
-    PERFORM execreport._settle_latches(moment);
+    PERFORM execreport._check_now(moment), execreport._settle_latches(moment);
     judged := ARRAY(SELECT v FROM execreport._judge_guards(moment) AS v);
 
     -- who stores the verdict on all tenants has the window

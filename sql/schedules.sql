@@ -110,7 +110,8 @@ BEGIN
     PERFORM execreport._check_word('catchup', create_schedule.catchup, '{latest,none,all}'),
             execreport._check_word('overlap', create_schedule.overlap, '{skip,queue_one,allow,cancel_previous}'),
             execreport._check_positive('catchup_window', create_schedule.catchup_window),
-            execreport._check_positive('run_timeout', create_schedule.run_timeout);
+            execreport._check_positive('run_timeout', create_schedule.run_timeout),
+            execreport._check_now(create_schedule.now);
     IF create_schedule.max_catchup IS NULL OR create_schedule.max_catchup < 1 THEN
         RAISE EXCEPTION 'max_catchup is %', coalesce(create_schedule.max_catchup::text, 'null')
             USING ERRCODE = '22023', HINT = 'Give a number of runs from 1 on, or catchup => ''none''.';

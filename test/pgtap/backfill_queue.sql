@@ -1,6 +1,6 @@
 -- backfill_queue: retries and their delays, dead letters, leases in simulated time, batches, progress, tenants apart.
 BEGIN;
-SELECT plan(47);
+SELECT plan(50);
 \ir ../data/backfill_recount.sql
 SELECT execreport.create_workflow('queue test') AS workflow \gset
 
@@ -125,8 +125,10 @@ UPDATE execreport.report_data_collections SET running_ids = ARRAY[NULL, running_
 SELECT execreport.claim_segments('w', 1) IS NOT NULL AS claimed \gset
 SELECT is((SELECT cardinality(running_ids) FROM execreport.report_data_collections WHERE collection_id = :'mine'), 2, 'nulls among the running ids are left out');
 SELECT throws_ok(format('SELECT execreport.claim_segments(''w'', now => %L)', now), '22023', 'now is ' || now, 'a lease has an end')
-  FROM unnest(ARRAY['infinity', '-infinity']) AS now;
+  FROM unnest(ARRAY['infinity', '-infinity', '294276-12-31 23:59:59.999999+00']) AS now;
 SELECT throws_ok(format('SELECT execreport.%s(segment_id, fencing_token, %s now => ''infinity'') FROM execreport.report_data_segments WHERE status = ''running''', f, a), '22023', 'now is infinity', f || ': it would never be tried again')
+  FROM (VALUES ('heartbeat_segment', ''), ('fail_segment', '''x'',')) AS v (f, a);
+SELECT throws_ok(format('SELECT execreport.%s(segment_id, fencing_token, %s now => ''294276-12-31 23:59:59.999999+00'') FROM execreport.report_data_segments WHERE status = ''running''', f, a), '22023', NULL, f || ': no time counts from the end of the calendar')
   FROM (VALUES ('heartbeat_segment', ''), ('fail_segment', '''x'',')) AS v (f, a);
 
 -- columns that somebody added and dropped again change nothing
