@@ -179,7 +179,7 @@ COMMENT ON FUNCTION execreport.heartbeat_segment(uuid, bigint, interval, timesta
 'Says that the worker is alive, and makes the lease last for this long from now. Returns continue, cancel (the backfill was
 cancelled: stop, and call fail_segment) or lost (the segment is no longer the worker''s: stop and write nothing). Send one
 every third of the lease. For editors. Errors: 42501; 22004, 22023 a lease that is not longer than nothing or above 7 days;
-22023 when now is infinite.
+22023 when now is not of the years 1 to 9999.
 Example: SELECT execreport.heartbeat_segment(segment_id, fencing_token) FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.complete_segment(segment_id uuid, fencing_token bigint, row_count bigint DEFAULT NULL,
@@ -276,7 +276,7 @@ COMMENT ON FUNCTION execreport.fail_segment(uuid, bigint, text, text, timestampt
 rate_limited (up to 10, 20, 40 ... s) or permanent (not again). After the fifth attempt, and at once where retry_failed is
 false, the segment is failed and waits for redrive_segments(). error is kept in the segment''s history. Returns false, and
 changes nothing, when the token is not the segment''s newest. now: NULL is the clock. For editors.
-Errors: 42501; 22004 a NULL error or class; 22023 another class, or when now is infinite.
+Errors: 42501; 22004 a NULL error or class; 22023 another class, or when now is not of the years 1 to 9999.
 Example: SELECT execreport.fail_segment(segment_id, fencing_token, ''HTTP 429'', ''rate_limited'') FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.snooze_segment(segment_id uuid, fencing_token bigint, until timestamptz) RETURNS boolean

@@ -575,7 +575,7 @@ critical. figures: {guard, tenantId (left out: everywhere), windowStart, samples
 compared), p95 in seconds, threshold, confidence, consecutive, breaches, tenants, dryRun, unhealthy[]; with a margin also margin,
 difference (of the shares), reach (the share of the tenants that have the flags), baseline: {tenants, samples, failures, p95} without them}.
 now: the instant to judge from. Superusers see all, members the decisions for their tenant.
-Errors: 42501 for roles that work for no tenant; 22023 when now is infinite.
+Errors: 42501 for roles that work for no tenant; 22023 when now is not of the years 1 to 9999.
 Example: SELECT trigger, action, reason, severity FROM execreport.check_rollback_conditions();';
 
 CREATE FUNCTION execreport._health_guards(OUT status text, OUT message text, OUT metrics jsonb)
