@@ -40,8 +40,9 @@ my $worker = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'execreport
 # it commits while the test wants it to.
 $node->safe_psql('postgres', 'CREATE DATABASE served');
 $node->safe_psql('postgres', q{ALTER DATABASE served SET default_transaction_isolation = 'serializable'});
+$node->safe_psql('postgres', 'ALTER DATABASE served SET default_transaction_read_only = on');
 $node->safe_psql('served', q{
-BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED;
+BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
 CREATE EXTENSION execreport;
 CREATE TABLE levels (level text);
 CREATE FUNCTION stand_in(name text, definition text) RETURNS void LANGUAGE plpgsql AS $$
@@ -89,8 +90,9 @@ COMMIT;
 my @steps = qw(health guards flag_changes rollouts schedules leases notifications digest generations expire_events expire_notifications expire_verdicts expire_submissions expire_runs);
 
 ok($node->poll_query_until('served', q{SELECT EXISTS (SELECT FROM execreport.tick_steps WHERE step = 'expire_submissions' AND runs > 0)}),
-	'the worker ticks by itself');
+	'the worker ticks by itself, also where sessions only read by default');
 is($node->safe_psql('served', q{SELECT string_agg(step, ' ' ORDER BY step) FROM execreport.tick_steps WHERE last_result <> 'ok'}), '', 'and every step works');
+$node->safe_psql('postgres', 'ALTER DATABASE served RESET default_transaction_read_only');
 $node->safe_psql('served', 'CALL execreport.tick()');
 is($node->safe_psql('served', 'SELECT string_agg(DISTINCT level, $$ $$) FROM levels'), 'read committed', 'whatever isolation level the database is set to, as when it is called');
 $node->safe_psql('postgres', 'ALTER DATABASE served RESET default_transaction_isolation');
