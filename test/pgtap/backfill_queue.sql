@@ -85,7 +85,7 @@ SELECT count(execreport.complete_segment(s.segment_id, s.fencing_token, now => a
        LATERAL execreport.claim_segments('w', 1, '1 h', :'id', t.at) AS s;
 SELECT is((SELECT (status, total, completed, pending, percent, segments_per_minute)::text FROM execreport.backfill_progress(:'id')), '(in_progress,10,6,4,60.00,2.00)', 'two segments per minute');
 UPDATE execreport.report_data_collections SET pace_from = clock_timestamp() WHERE collection_id = :'id';
-SELECT ok((SELECT eta - clock_timestamp() BETWEEN interval '119 s' AND interval '120 s' FROM execreport.backfill_progress(:'id')), 'four more take two minutes');
+SELECT ok((SELECT eta - clock_timestamp() BETWEEN interval '100 s' AND interval '120 s' FROM execreport.backfill_progress(:'id')), 'four more take two minutes');
 SELECT is_empty($$ SELECT * FROM execreport.backfill_progress(execreport._uuid7()) $$, 'an unknown backfill has none');
 SELECT execreport.cancel_backfill(:'id');
 
