@@ -148,7 +148,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 DECLARE
     tenant integer := execreport._require_tenant(execreport.current_tenant(), 'editor');
-    until timestamptz := coalesce(heartbeat_segment.now, clock_timestamp()) + execreport._check_lease(heartbeat_segment.lease);
+    lasts interval := execreport._check_lease(heartbeat_segment.lease);
+    until timestamptz;
     collection uuid;
     state text;
     looked_at timestamptz;
@@ -156,6 +157,7 @@ BEGIN
     IF heartbeat_segment.now IS NOT NULL THEN   -- a lease from the end of time would never end
         PERFORM execreport._check_now(heartbeat_segment.now);
     END IF;
+    until := coalesce(heartbeat_segment.now, clock_timestamp()) + lasts;
     UPDATE execreport.report_data_segments AS s
        SET lease_until = CASE s.lease_until WHEN 'infinity' THEN s.lease_until ELSE until END
      WHERE s.tenant_id = tenant AND s.segment_id = heartbeat_segment.segment_id AND s.lease_until IS NOT NULL
@@ -177,7 +179,7 @@ COMMENT ON FUNCTION execreport.heartbeat_segment(uuid, bigint, interval, timesta
 'Says that the worker is alive, and makes the lease last for this long from now. Returns continue, cancel (the backfill was
 cancelled: stop, and call fail_segment) or lost (the segment is no longer the worker''s: stop and write nothing). Send one
 every third of the lease. For editors. Errors: 42501; 22004, 22023 a lease that is not longer than nothing or above 7 days;
-22023 when now is infinite.
+22023 when now is not of the years 1 to 9999.
 Example: SELECT execreport.heartbeat_segment(segment_id, fencing_token) FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.complete_segment(segment_id uuid, fencing_token bigint, row_count bigint DEFAULT NULL,
@@ -274,7 +276,7 @@ COMMENT ON FUNCTION execreport.fail_segment(uuid, bigint, text, text, timestampt
 rate_limited (up to 10, 20, 40 ... s) or permanent (not again). After the fifth attempt, and at once where retry_failed is
 false, the segment is failed and waits for redrive_segments(). error is kept in the segment''s history. Returns false, and
 changes nothing, when the token is not the segment''s newest. now: NULL is the clock. For editors.
-Errors: 42501; 22004 a NULL error or class; 22023 another class, or when now is infinite.
+Errors: 42501; 22004 a NULL error or class; 22023 another class, or when now is not of the years 1 to 9999.
 Example: SELECT execreport.fail_segment(segment_id, fencing_token, ''HTTP 429'', ''rate_limited'') FROM execreport.claim_segments(''worker 1'');';
 
 CREATE FUNCTION execreport.snooze_segment(segment_id uuid, fencing_token bigint, until timestamptz) RETURNS boolean

@@ -63,12 +63,15 @@ COMMENT ON FUNCTION execreport._second(timestamptz) IS
 CREATE FUNCTION execreport._check_now(now timestamptz) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF now IS NULL OR NOT isfinite(now) THEN
+    IF now IS NULL OR now < '0001-01-01 00:00+00' OR now >= '10000-01-01 00:00+00' THEN
         RAISE EXCEPTION 'now is %', coalesce(now::text, 'null')
-            USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
+            USING ERRCODE = '22023', DETAIL = 'It is an instant of the years 1 to 9999.',
+                  HINT = 'Give an instant, or leave it out for the present one.';
     END IF;
 END
 $$;
+COMMENT ON FUNCTION execreport._check_now(timestamptz) IS
+'An error unless now is an instant of the years 1 to 9999: so far from the ends of time that any length may be counted from it.';
 
 CREATE FUNCTION execreport._check_present(now timestamptz) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -724,5 +724,5 @@ COMMENT ON FUNCTION execreport.stale_flags(integer, timestamptz) IS
 'Flags that may be ripe for archive_flag(), for at least so many days: not evaluated (to the hour; known since the server
 started, evaluations_known_since, and not at all without preloading: NULL), on for everybody, not changed. Built-in and
 archived flags are not listed; changed_at and version are NULL without a definition. For superusers.
-Errors: 42501 for other callers; 22004 or 22023 for days that are NULL or below 0; 22023 when now is NULL or infinite.
+Errors: 42501 for other callers; 22004 or 22023 for days that are NULL or below 0; 22023 when now is NULL or not of the years 1 to 9999.
 Example: SELECT key, reasons FROM execreport.stale_flags(90);';

@@ -485,9 +485,7 @@ DECLARE
     since timestamptz;
     judged execreport.guard_verdicts[];
 BEGIN
-    IF NOT isfinite(_judge_guards.now) THEN
-        RAISE EXCEPTION 'now is %', _judge_guards.now USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
-    END IF;
+    PERFORM execreport._check_now(_judge_guards.now);
     FOR g IN SELECT * FROM execreport.guards AS stored
               WHERE stored.enabled AND stored.kind <> 'manual' AND (own IS NULL OR stored.scope = 'tenant') ORDER BY stored.guard LOOP
         since := execreport._guard_window(g.window_length, _judge_guards.now);
@@ -577,7 +575,7 @@ critical. figures: {guard, tenantId (left out: everywhere), windowStart, samples
 compared), p95 in seconds, threshold, confidence, consecutive, breaches, tenants, dryRun, unhealthy[]; with a margin also margin,
 difference (of the shares), reach (the share of the tenants that have the flags), baseline: {tenants, samples, failures, p95} without them}.
 now: the instant to judge from. Superusers see all, members the decisions for their tenant.
-Errors: 42501 for roles that work for no tenant; 22023 when now is infinite.
+Errors: 42501 for roles that work for no tenant; 22023 when now is not of the years 1 to 9999.
 Example: SELECT trigger, action, reason, severity FROM execreport.check_rollback_conditions();';
 
 CREATE FUNCTION execreport._health_guards(OUT status text, OUT message text, OUT metrics jsonb)

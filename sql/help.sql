@@ -13,7 +13,7 @@ BEGIN ATOMIC
        AND p.proname NOT LIKE E'\\_%'
        AND (help.pattern IS NULL
             OR pg_catalog.strpos(pg_catalog.lower(p.proname), pg_catalog.lower(help.pattern)) > 0
-            OR p.proname ~~* help.pattern)
+            OR p.proname ~~* pg_catalog.rtrim(help.pattern, E'\\'))
      ORDER BY 1, 2;
 END;
 COMMENT ON FUNCTION execreport.help(text) IS

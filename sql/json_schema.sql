@@ -8,7 +8,7 @@ AS 'MODULE_PATHNAME', 'er_json_matches_schema';
 COMMENT ON FUNCTION execreport.json_matches_schema(jsonb, jsonb) IS
 'Whether a JSON instance is valid against a JSON Schema (2020-12, or draft-07 when $schema says so). NULL when an argument is NULL.
 References resolve inside the schema ($defs with $id bundles others) and among the official meta-schemas. "format" refuses values only with execreport.json_schema_format_assertion.
-Errors: 22023 malformed schema; 42704 reference to nowhere; 2201B malformed pattern; 0A000 a dialect, vocabulary or pattern that is not supported; 54001 references without end, or that multiply, or too deep nesting; 54000 a size limit.
+Errors: 22023 malformed schema; 42704 reference to nowhere; 2201B malformed pattern; 0A000 a dialect, vocabulary or pattern that is not supported; 54001 references without end, or that multiply, or too deep nesting; 54000 a size limit (more than 1,000 digits in multipleOf among them).
 Example: SELECT execreport.json_matches_schema(''{"type": "integer"}'', ''1.0'');
 Source: https://json-schema.org/draft/2020-12/json-schema-core and json-schema-validation';
 

@@ -130,10 +130,8 @@ BEGIN
     IF NOT execreport._caller_is_superuser() THEN
         RAISE EXCEPTION 'only a superuser ticks'
             USING ERRCODE = '42501', HINT = 'The background worker does, or a job that install_cron_jobs() has made.';
-    ELSIF now IS NULL OR NOT isfinite(now) THEN
-        RAISE EXCEPTION 'now is %', coalesce(now::text, 'null')
-            USING ERRCODE = '22023', HINT = 'Give an instant, or leave it out for the present one.';
     END IF;
+    PERFORM execreport._check_now(now);
     RETURN QUERY
     SELECT s.step, coalesce(u.unit, 0)
       FROM unnest('{health,guards,flag_changes,rollouts,schedules,leases,notifications,digest,generations,expire_events,
@@ -282,13 +280,13 @@ END
 $$;
 COMMENT ON PROCEDURE execreport.tick(timestamptz) IS
 'Does everything that time asks for, step by step: health checks, guards, scheduled flag changes, rollout stages, schedules, leases
-that have run out, notifications and the daily digest, compaction, retention. now: the instant that counts as the present, any that is not infinite: what falls due or expires until then
+that have run out, notifications and the daily digest, compaction, retention. now: the instant that counts as the present, any of the years 1 to 9999: what falls due or expires until then
 does so at once, and for good. The
 worker calls it every execreport.naptime; a cron job may. Any number of sessions may call it at once: a step that another one
 is doing is left to it, with a NOTICE. A step that fails does not stop the others: it raises a WARNING, stands in tick_steps, and
 is notified once in #engineering until it has worked again. Each step commits by itself, at READ COMMITTED; not inside a transaction block.
 For superusers.
-Errors: 42501 for others; 25001 inside a transaction block, 2D000 inside a function; 22023 now is NULL or infinite.
+Errors: 42501 for others; 25001 inside a transaction block, 2D000 inside a function; 22023 now is NULL or not of the years 1 to 9999.
 Example: CALL execreport.tick();';
 
 CREATE FUNCTION execreport._tick_health(now timestamptz) RETURNS bigint

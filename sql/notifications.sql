@@ -117,7 +117,7 @@ COMMENT ON FUNCTION execreport.claim_notifications(text, integer, interval, time
 many (1..1000). lease: how long they are the sender''s, up to a day; then they can be claimed again. now: NULL is the clock. Report
 each with notification_sent() or notification_failed(), showing tenant_id and claim_token. For operators, of their tenant; for
 superusers, of all tenants and of none (tenant_id 0).
-Errors: 42501 for others; 22004, 22023 a sender, batch or lease out of bounds; 22023 when now is infinite.
+Errors: 42501 for others; 22004, 22023 a sender, batch or lease out of bounds; 22023 when now is not of the years 1 to 9999.
 Example: SELECT tenant_id, notification_id, claim_token, channel, message FROM execreport.claim_notifications(''slack'');';
 
 CREATE FUNCTION execreport._give_up_notifications(at timestamptz, tenant integer DEFAULT NULL) RETURNS integer
@@ -159,7 +159,7 @@ END
 $$;
 COMMENT ON FUNCTION execreport.notification_sent(integer, bigint, bigint, timestamptz) IS
 'Reports that a notification was sent. Returns false, and changes nothing, when the token is not that of its last claim or it is
-not being sent. now: NULL is the clock. For operators of the tenant. Errors: 42501; 22004 no tenant; 22023 when now is infinite.
+not being sent. now: NULL is the clock. For operators of the tenant. Errors: 42501; 22004 no tenant; 22023 when now is not of the years 1 to 9999.
 Example: SELECT execreport.notification_sent(tenant_id, notification_id, claim_token) FROM execreport.claim_notifications(''slack'');';
 
 CREATE FUNCTION execreport.notification_failed(tenant_id integer, notification_id bigint, claim_token bigint, error text,
@@ -189,7 +189,7 @@ COMMENT ON FUNCTION execreport.notification_failed(integer, bigint, bigint, text
 'Reports that sending has failed. It can be claimed again after 5, 10, 20 ... 1280 s; after the tenth attempt, and at
 once when is_final, it is failed and waits for redrive_notifications(). Returns false, and changes nothing, when the token is not
 that of its last claim or it is not being sent. now: NULL is the clock. For operators of the tenant.
-Errors: 42501; 22004 no tenant or no error; 22023 when now is infinite.
+Errors: 42501; 22004 no tenant or no error; 22023 when now is not of the years 1 to 9999.
 Example: SELECT execreport.notification_failed(tenant_id, notification_id, claim_token, ''HTTP 500'') FROM execreport.claim_notifications(''slack'');';
 
 CREATE FUNCTION execreport.redrive_notifications(channel text DEFAULT NULL) RETURNS integer

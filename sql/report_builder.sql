@@ -242,13 +242,14 @@ Example: SELECT execreport.get_draft(draft_id) -> ''document'' FROM execreport.r
 CREATE FUNCTION execreport.report_builder_history(filter jsonb DEFAULT '{}')
 RETURNS TABLE (audit_id uuid, user_id text, workflow_id uuid, workflow_name text, step_completed text, configuration jsonb,
                created_at timestamptz)
-LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' AS $$
 #variable_conflict use_column
 DECLARE
     door jsonb := execreport._builder_members(filter, 'filter.', '{workflowId,userId,step,from,until,limit}');
     f jsonb := door -> 'members';
     errors jsonb := (door -> 'errors') || execreport._builder_whole(f, 'limit', 'filter.', 'INVALID_FILTER', 1, 10000);
-    instant text := 'from';
+    wrong text;
+    state text := '22007';
     since timestamptz;
     before timestamptz;
 BEGIN
@@ -265,14 +266,23 @@ BEGIN
         RAISE EXCEPTION '% %', errors #>> '{0,path}', errors #>> '{0,message}'
             USING ERRCODE = '22023', DETAIL = 'A filter has the keys workflowId, userId, step, from, until and limit.';
     END IF;
-    BEGIN
-        since := f ->> 'from';
-        instant := 'until';
-        before := f ->> 'until';
-    EXCEPTION WHEN data_exception THEN
-        RAISE EXCEPTION 'filter.% must be an instant, not "%"', instant, left(f ->> instant, 64)
-            USING ERRCODE = SQLSTATE, DETAIL = SQLERRM, HINT = 'Write it like "2025-06-15T09:00:00Z".';
-    END;
+    SELECT i.key INTO wrong FROM jsonb_each_text(f) AS i
+     WHERE i.key IN ('from', 'until') AND i.value !~ E'^\\d{4}-\\d\\d-\\d\\d([T ]\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?(Z|[+-]\\d\\d(:?\\d\\d)?)?)?$' ORDER BY 1;
+    IF wrong IS NULL THEN
+        BEGIN
+            wrong := 'from';
+            since := f ->> wrong;
+            wrong := 'until';
+            before := f ->> wrong;
+            wrong := NULL;
+        EXCEPTION WHEN data_exception THEN
+            state := SQLSTATE;
+        END;
+    END IF;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'filter.% is not a date or an instant', wrong
+            USING ERRCODE = state, DETAIL = format('It is "%s".', left(f ->> wrong, 64)), HINT = 'Write 2026-03-31 or 2026-03-31T12:00:00Z.';
+    END IF;
 
     RETURN QUERY
     SELECT a.audit_id, a.user_id, a.workflow_id, a.workflow_name, a.step_completed, a.configuration, a.created_at
@@ -289,6 +299,6 @@ $$;
 COMMENT ON FUNCTION execreport.report_builder_history(jsonb) IS
 'The trail of the report builder, newest first: who completed which step of which workflow''s report, and how it was configured.
 filter: any of {"workflowId", "userId", "step", "from": this instant and later, "until": before this instant, "limit": 1..10000,
-1000 when left out}; keys in snake_case are read, too.
+1000 when left out}; keys in snake_case are read, too. Instants are ISO 8601, UTC when they name no zone; a date is its first moment.
 Errors: 22023 not an object, an unknown key or step, a wrong value; 22007, 22008 a wrong instant.
 Example: SELECT created_at, user_id, step_completed FROM execreport.report_builder_history(''{"step": "submit"}'');';

@@ -132,7 +132,7 @@ BEGIN
         RAISE EXCEPTION 'only a superuser runs the guards' USING ERRCODE = '42501', DETAIL = 'Guards watch every tenant.',
               HINT = 'execreport.check_rollback_conditions() shows what they would do in your tenant.';
     END IF;
-    PERFORM execreport._settle_latches(moment);
+    PERFORM execreport._check_now(moment), execreport._settle_latches(moment);
     judged := ARRAY(SELECT v FROM execreport._judge_guards(moment) AS v);
 
     -- who stores the verdict on all tenants has the window
@@ -190,9 +190,9 @@ everywhere when escalate_tenants of them breach at once), invalidates reusable r
 judged already. Call it every minute, from as many sessions as you like: each window is judged and acted on once, in one transaction.
 A flag that was rolled back stays off until resume(). A guard that cannot measure never acts; after error_limit windows it says
 so in #alerts.
-now: the instant to judge from, any that is not infinite: a later one stands for what would happen then, and what it does stays. For
+now: the instant to judge from, any of the years 1 to 9999: a later one stands for what would happen then, and what it does stays. For
 superusers.
-Errors: 42501 for others; 22023 when now is infinite.
+Errors: 42501 for others; 22023 when now is not of the years 1 to 9999.
 Example: SELECT guard, tenant_id, verdict, outcome FROM execreport.run_guards();';
 
 CREATE FUNCTION execreport._expire_verdicts(now timestamptz, batch integer DEFAULT 1000) RETURNS bigint

@@ -72,7 +72,7 @@ same in percent. error_rate (0 to 1) and p95 (seconds): of the reports that the 
 NULL when unknown. last_verdict: what a guard of the flag said last, within a day. next_at: when the next phase may begin at the
 earliest, NULL when that is not known; waits_for: what is in its way now, NULL when nothing is. now: the instant that counts
 as the present. For superusers.
-Errors: 42501 for others; 22023 when now is NULL or infinite.
+Errors: 42501 for others; 22023 when now is NULL or not of the years 1 to 9999.
 Example: SELECT flag, phase, status, reaches, tenants, error_rate, p95, next_phase, next_at, waits_for FROM execreport.rollout_status();';
 
 -- Since when the rule has reached a tenant: the first decision after the last abort that reached it.

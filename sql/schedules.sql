@@ -111,7 +111,8 @@ BEGIN
     PERFORM execreport._check_word('catchup', create_schedule.catchup, '{latest,none,all}'),
             execreport._check_word('overlap', create_schedule.overlap, '{skip,queue_one,allow,cancel_previous}'),
             execreport._check_positive('catchup_window', create_schedule.catchup_window),
-            execreport._check_positive('run_timeout', create_schedule.run_timeout);
+            execreport._check_positive('run_timeout', create_schedule.run_timeout),
+            execreport._check_now(create_schedule.now);
     IF create_schedule.max_catchup IS NULL OR create_schedule.max_catchup < 1 THEN
         RAISE EXCEPTION 'max_catchup is %', coalesce(create_schedule.max_catchup::text, 'null')
             USING ERRCODE = '22023', HINT = 'Give a number of runs from 1 on, or catchup => ''none''.';
@@ -223,7 +224,7 @@ in no particular order; report each with complete_schedule_run() or fail_schedul
 run are recorded in schedule_runs with the reason. Any number of sessions may call it at once: a schedule that another one
 works on is left to it, and no run is made twice. now: the instant that counts as the present; all occurrences until then
 fall due, and what they leave behind stays. For editors.
-Errors: 42501 for others; 22023 when now is NULL or infinite.
+Errors: 42501 for others; 22023 when now is NULL or not of the years 1 to 9999.
 Example: SELECT run_id, schedule_id, scheduled_at FROM execreport.run_due_schedules();';
 
 -- An occurrence is on time within an hour. Late ones are made or missed as catchup says.
@@ -437,7 +438,7 @@ COMMENT ON FUNCTION execreport.pause_schedule(uuid, text, timestamptz, timestamp
 'Stops making runs until the given instant, or until resume_schedule() is called. A run that is being done goes on. Pausing
 again changes reason and instant. What fell due in the meantime is caught up or missed as the schedule''s catchup says.
 Returns true, false when the schedule has ended. For editors.
-Errors: 42501 for others; P0002 no such schedule; 22023 until is not later than now, or now is NULL or infinite.
+Errors: 42501 for others; P0002 no such schedule; 22023 until is not later than now, or now is NULL or not of the years 1 to 9999.
 Example: SELECT execreport.pause_schedule(schedule_id, ''holidays'', ''2027-01-07 00:00+00'') FROM execreport.workflow_schedules;';
 
 CREATE FUNCTION execreport.resume_schedule(schedule_id uuid, now timestamptz DEFAULT now()) RETURNS boolean
@@ -464,7 +465,7 @@ $$;
 COMMENT ON FUNCTION execreport.resume_schedule(uuid, timestamptz) IS
 'Ends a pause; the count of failures begins anew. The next run_due_schedules() makes what catchup asks for: next_run_at is
 the first run that is neither made nor missed, in the pause or after it. Returns true, false when the schedule was not paused. For editors.
-Errors: 42501 for others; P0002 no such schedule; 22023 now is NULL or infinite.
+Errors: 42501 for others; P0002 no such schedule; 22023 now is NULL or not of the years 1 to 9999.
 Example: SELECT execreport.resume_schedule(schedule_id) FROM execreport.workflow_schedules WHERE status = ''paused'';';
 
 CREATE FUNCTION execreport.run_schedule_now(schedule_id uuid, now timestamptz DEFAULT now()) RETURNS uuid
@@ -499,7 +500,7 @@ $$;
 COMMENT ON FUNCTION execreport.run_schedule_now(uuid, timestamptz) IS
 'Makes a run by hand, also while the schedule is paused, and returns its id; the caller has to do it and to report it. The
 rhythm of the schedule stays as it is, and overlap is not asked: the caller knows best. For editors.
-Errors: 42501 for others; P0002 no such schedule; 55000 it has ended; 23505 it has a run at this very instant; 22023 now is NULL or infinite.
+Errors: 42501 for others; P0002 no such schedule; 55000 it has ended; 23505 it has a run at this very instant; 22023 now is NULL or not of the years 1 to 9999.
 Example: SELECT execreport.run_schedule_now(schedule_id) FROM execreport.workflow_schedules;';
 
 CREATE FUNCTION execreport.end_schedule(schedule_id uuid, reason text DEFAULT NULL, now timestamptz DEFAULT now()) RETURNS boolean
@@ -528,7 +529,7 @@ $$;
 COMMENT ON FUNCTION execreport.end_schedule(uuid, text, timestamptz) IS
 'Ends a schedule for good: no more runs; those that wait are cancelled, one that is being done goes on. Its record stays.
 Returns true, false when it had ended before. For editors.
-Errors: 42501 for others; P0002 no such schedule; 22023 now is NULL or infinite.
+Errors: 42501 for others; P0002 no such schedule; 22023 now is NULL or not of the years 1 to 9999.
 Example: SELECT execreport.end_schedule(schedule_id, ''report retired'') FROM execreport.workflow_schedules;';
 
 CREATE FUNCTION execreport.change_schedule(schedule_id uuid, schedule_config jsonb, now timestamptz DEFAULT now()) RETURNS timestamptz
@@ -615,7 +616,7 @@ $$;
 COMMENT ON FUNCTION execreport.complete_schedule_run(uuid, bigint, jsonb, timestamptz) IS
 'Reports that a run is done; the schedule''s count of failures is 0 again. A run that waits for it is started by the next
 run_due_schedules(). Returns true; false, and nothing changes, when the run is not running any more. For editors.
-Errors: 42501 for others; P0002 no such run; 22023 now is NULL or infinite.
+Errors: 42501 for others; P0002 no such run; 22023 now is NULL or not of the years 1 to 9999.
 Example: SELECT execreport.complete_schedule_run(run_id, 42) FROM execreport.schedule_runs WHERE status = ''running'';';
 
 CREATE FUNCTION execreport.fail_schedule_run(run_id uuid, error text, now timestamptz DEFAULT now()) RETURNS boolean
@@ -628,5 +629,5 @@ $$;
 COMMENT ON FUNCTION execreport.fail_schedule_run(uuid, text, timestamptz) IS
 'Reports that a run has failed. After pause_after_failures failures in a row the schedule is paused. Returns true; false,
 and nothing changes, when the run is not running any more. For editors.
-Errors: 42501 for others; P0002 no such run; 22023 now is NULL or infinite.
+Errors: 42501 for others; P0002 no such run; 22023 now is NULL or not of the years 1 to 9999.
 Example: SELECT execreport.fail_schedule_run(run_id, ''no connection'') FROM execreport.schedule_runs WHERE status = ''running'';';

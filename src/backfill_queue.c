@@ -38,6 +38,7 @@
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
+#include "calendar.h"
 #include "maintenance.h"
 #include "rows.h"
 #include "tenancy.h"
@@ -689,14 +690,17 @@ check_row_count(int64 row_count)
 static TimestampTz
 time_or_clock(FunctionCallInfo fcinfo, int argument)
 {
+	TimestampTz now;
+
 	if (PG_ARGISNULL(argument))
 		return GetCurrentTimestamp();
-	if (TIMESTAMP_NOT_FINITE(PG_GETARG_TIMESTAMPTZ(argument)))
+	now = PG_GETARG_TIMESTAMPTZ(argument);
+	if (now < ER_FIRST_MOMENT || now >= ER_AFTER_LAST_MOMENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("now is %s", TIMESTAMP_IS_NOBEGIN(PG_GETARG_TIMESTAMPTZ(argument)) ? "-infinity" : "infinity"),
-				 errdetail("Leases are counted from it, so it is a moment, or null for the clock.")));
-	return PG_GETARG_TIMESTAMPTZ(argument);
+				 errmsg("now is %s", timestamptz_to_str(now)),
+				 errdetail("Leases are counted from it, so it is a moment of the years 1 to 9999, or null for the clock.")));
+	return now;
 }
 
 /* _check_lease(lease interval) */

@@ -25,6 +25,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "exec_reports.h"
 #include "session_cache.h"
 
 static const char *const segment_labels[] = {"pending", "running", "completed", "failed", "cancelled"};
@@ -244,6 +245,7 @@ open_table(ErQueueTable *table, ErWatch *watch, const Made *made)
 				 errdetail("The queue works with the table as the extension made it, without triggers, on one server.")));
 	CheckCmdReplicaIdentity(rel, CMD_UPDATE);	/* as for an UPDATE, when it is published */
 	table->rel = rel;
+	table->columns = made->columns;
 	table->stored = table_slot_create(rel, NULL);
 	table->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
 	table->constrained = has_more_constraints(RelationGetDescr(rel), made);
@@ -254,22 +256,18 @@ is_as_made(Relation rel, const Made *made)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	if (rel->rd_rel->relkind != RELKIND_RELATION || desc->natts != made->columns || rel->trigdesc != NULL || rel->rd_rules != NULL)
+	if (rel->rd_rel->relkind != RELKIND_RELATION || !er_has_columns(desc, made->columns) || rel->trigdesc != NULL || rel->rd_rules != NULL)
 		return false;
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, i);
-
-		if (column->attisdropped || (!column->attnotnull && (made->nullable & BIT(i)) == 0))
+	for (int i = 0; i < made->columns; i++)
+		if (!TupleDescAttr(desc, i)->attnotnull && (made->nullable & BIT(i)) == 0)
 			return false;
-	}
 	return true;
 }
 
 static bool
 has_more_constraints(TupleDesc desc, const Made *made)
 {
-	for (int i = 0; i < desc->natts; i++)
+	for (int i = 0; i < made->columns; i++)
 		if (TupleDescAttr(desc, i)->attnotnull && (made->nullable & BIT(i)) != 0)
 			return true;
 	return desc->constr != NULL && desc->constr->num_check != made->checks;
@@ -342,15 +340,14 @@ er_lock_row(ErQueueTable *table, ItemPointer tid, Snapshot snapshot, LockWaitPol
 	return result == TM_Ok;
 }
 
-/* Begin a new version of a row. The values must live until it is written. */
+/* Begin a new version of a row. The values must live until it is written. Columns that were dropped are null. */
 void
 er_begin_change(ErQueueTable *table, const Datum *values, const bool *nulls)
 {
-	int			columns = RelationGetDescr(table->rel)->natts;
-
 	ExecClearTuple(table->changed);
-	memcpy(table->changed->tts_values, values, sizeof(Datum) * columns);
-	memcpy(table->changed->tts_isnull, nulls, sizeof(bool) * columns);
+	memset(table->changed->tts_isnull, true, sizeof(bool) * RelationGetDescr(table->rel)->natts);
+	memcpy(table->changed->tts_values, values, sizeof(Datum) * table->columns);
+	memcpy(table->changed->tts_isnull, nulls, sizeof(bool) * table->columns);
 }
 
 /* Write it over the version at tid; when somebody else has changed that, say so. */

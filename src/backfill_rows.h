@@ -40,6 +40,7 @@ typedef enum ErSegmentStatus
 typedef struct ErQueueTable
 {
 	Relation	rel;
+	int			columns;		/* ours; behind them stand only such as were dropped */
 	TupleTableSlot *stored;		/* the version that is locked */
 	TupleTableSlot *changed;	/* the version to be written */
 	bool		constrained;	/* somebody has added constraints to ours, which keep themselves */

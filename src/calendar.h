@@ -17,6 +17,10 @@
 #include "utils/datetime.h"
 #include "utils/jsonb.h"
 
+/* The instants that documents hold: of the years 1 to 9999 */
+#define ER_FIRST_MOMENT	((int64) (1721426 - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+#define ER_AFTER_LAST_MOMENT	((int64) (5373485 - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+
 /* ---- faults: raised at once, or collected for a caller that wants them all ---- */
 
 #define ER_MAX_FAULTS 20

@@ -45,6 +45,7 @@ static void read_deprioritized(ErPlace *place, const ErJson *list, Recommendatio
 static void read_list(ErConsolidation *state, ErPlace *place, const ErJson *list, Recommendations *report, bool playbook);
 static void finish_recommendations(ErConsolidation *state, Recommendations *report);
 
+/* Both places stand at the document itself. */
 void
 er_read_recommendations(ErConsolidation *state, ErPlace *playbook_place, const ErJson *playbook, ErPlace *output_place,
 						const ErJson *output)
@@ -64,8 +65,6 @@ read_deprioritized(ErPlace *place, const ErJson *list, Recommendations *report)
 	ErJsonWalk	walk;
 	uint32		count;
 
-	place->list = NULL;
-	place->keys = er_document_keys;
 	if (er_json_is_missing(list))
 		return;
 	if (!er_json_is_array(list))
@@ -98,8 +97,6 @@ read_list(ErConsolidation *state, ErPlace *place, const ErJson *list, Recommenda
 	ErJsonWalk	walk;
 	uint32		count;
 
-	place->list = NULL;
-	place->keys = er_document_keys;
 	if (er_json_is_missing(list))
 		return;
 	if (!er_json_is_array(list))

@@ -15,6 +15,7 @@
 #include "consolidation.h"
 
 #define STATE_MARK 0x45524331	/* changes with the format */
+#define STATE_LIMIT (MaxAllocSize - BLCKSZ)	/* it travels as the only column of a tuple */
 
 typedef struct Reader
 {
@@ -391,6 +392,12 @@ er_state_merge(ErConsolidation *into, const ErConsolidation *from)
 static inline void
 put(StringInfo out, const void *bytes, Size len)
 {
+	if (unlikely(len > STATE_LIMIT - out->len))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the state of a parallel consolidation is too large"),
+				 errdetail("A worker hands over at most %zu bytes.", (Size) STATE_LIMIT),
+				 errhint("Consolidate fewer reports at once, or without workers: SET max_parallel_workers_per_gather = 0.")));
 	appendBinaryStringInfoNT(out, bytes, len);
 }
 
@@ -400,10 +407,6 @@ put_text(StringInfo out, ErText text)
 {
 	uint32		len = text.ptr == NULL ? ER_NONE : text.len;
 
-	if (text.ptr != NULL && text.len > MaxAllocSize)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a text is too long for a parallel consolidation")));
 	put(out, &len, sizeof(len));
 	if (text.ptr != NULL)
 		put(out, text.ptr, text.len);

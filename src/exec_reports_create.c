@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "calendar.h"
 #include "exec_reports.h"
 #include "flags.h"
 #include "json_schema.h"
@@ -51,10 +52,6 @@ enum
 
 #define MAX_MODULE 100			/* characters */
 #define UUID_TEXT 36
-
-/* 0001-01-01 and 10000-01-01 */
-#define FIRST_MOMENT	((int64) (1721426 - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
-#define AFTER_LAST_MOMENT	((int64) (5373485 - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* A contract of the extension, as read once */
 typedef struct Contract
@@ -153,7 +150,7 @@ create_report(FunctionCallInfo fcinfo, int32 tenant_id, text *user, Datum *resul
 		pg_mbstrlen_with_len(VARDATA_ANY(module), VARSIZE_ANY_EXHDR(module)) > MAX_MODULE)
 		return false;
 	moment = PG_ARGISNULL(ARG_EXECUTED_AT) ? GetCurrentTransactionStartTimestamp() : PG_GETARG_TIMESTAMPTZ(ARG_EXECUTED_AT);
-	if (moment < FIRST_MOMENT || moment >= AFTER_LAST_MOMENT)
+	if (moment < ER_FIRST_MOMENT || moment >= ER_AFTER_LAST_MOMENT)
 		return false;
 
 	read_contracts();

@@ -42,6 +42,7 @@ COMPILER(compile_unique);
 #define D7 ER_JS_DRAFT7
 #define D20 ER_JS_DRAFT2020
 #define BOTH (D7 | D20)
+#define MULTIPLE_OF_BYTES (4 + 251 * 2)	/* a numeric of 1000 digits, wherever its point stands */
 #define IN_NUMBER(field) NUMBER_CHECKS, offsetof(ErJsNumberChecks, field)
 #define IN_STRING(field) STRING_CHECKS, offsetof(ErJsStringChecks, field)
 #define IN_ARRAY(field) ARRAY_CHECKS, offsetof(ErJsArrayChecks, field)
@@ -507,8 +508,16 @@ compile_number(ErJsSchema *schema, ErJsNode *node, const ErJsKeyword *kw, const 
 
 	number->num = v->u.num;
 	number->small = er_js_small_integer(v->u.num, &number->integer);
-	if (number == &node->number->multiple_of && er_js_compare_zero(v->u.num) <= 0)
+	if (number != &node->number->multiple_of)
+		return;
+	if (er_js_compare_zero(v->u.num) <= 0)
 		er_js_bad_value(node, kw, v, "a number greater than 0");
+	/* numeric divides in one go, in a time that grows with the digits of both */
+	if (VARSIZE_ANY_EXHDR(v->u.num) > MULTIPLE_OF_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("invalid schema at %s/multipleOf: a number of more than 1000 digits", er_js_node_path(node)),
+				 errhint("A number of fewer digits, with an exponent where it is large or small, says what is meant.")));
 }
 
 /* A pattern, or an error that names it: what cannot be expressed never passes silently. */

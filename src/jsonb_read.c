@@ -156,7 +156,10 @@ er_json_fixed8(const ErJson *number, int64 *result)
 		int			at = 1 - (weight - i);
 
 		if (at > 3)
+		{
+			sum |= 1;			/* numerics end in a digit that is not 0 */
 			break;
+		}
 		sum += digits[i] * place[at];
 	}
 	*result = negative ? -sum : sum;

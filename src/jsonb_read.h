@@ -123,8 +123,9 @@ extern ErJson *er_json_fields(const ErJson *object, const ErJsonKey *keys, int n
 extern ErJson er_json_root(const Jsonb *document);
 
 /*
- * A number in units of 0.00000001, cut after the eighth decimal. False when its absolute value is 100,000,000 or
- * more, which no caller takes.
+ * A number in units of 0.00000001, cut after the eighth decimal. What is cut off makes the last digit odd, so that
+ * the result compares with even numbers as the number itself. False when its absolute value is 100,000,000 or more,
+ * which no caller takes.
  */
 extern bool er_json_fixed8(const ErJson *number, int64 *result);
 

@@ -31,6 +31,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "calendar.h"
 #include "exec_reports.h"
 #include "flags.h"
 #include "maintenance.h"
@@ -47,10 +48,6 @@ enum
 {
 	ARG_CONFIGURATION, ARG_VERSION, ARG_AS_OF, ARGS
 };
-
-/* 0001-01-01 and 10000-01-01 */
-#define FIRST_MOMENT	((int64) (1721426 - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
-#define AFTER_LAST_MOMENT	((int64) (5373485 - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* Column numbers of the indexes that we walk */
 enum
@@ -164,6 +161,13 @@ tell_too_large(int32 configuration_id)
 	ErrorData  *error = CopyErrorData();
 
 	FlushErrorState();
+	/* a row that must stay on its page: columns that go out of line take any report */
+	if (error->funcname != NULL && strcmp(error->funcname, "RelationGetBufferForTuple") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the master report of configuration %d does not fit into a row of \"execreport.master_reports\"", configuration_id),
+				 errdetail("It was refused with: %s.", error->message),
+				 errhint("The extension made its columns with STORAGE EXTENDED; give it back with ALTER TABLE.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg(ER_TOO_LARGE, configuration_id),
@@ -179,7 +183,7 @@ is_everyday(FunctionCallInfo fcinfo, ErMaster *report)
 		return false;
 	report->configuration_id = PG_GETARG_INT32(ARG_CONFIGURATION);
 	report->moment = PG_ARGISNULL(ARG_AS_OF) ? GetCurrentTransactionStartTimestamp() : PG_GETARG_TIMESTAMPTZ(ARG_AS_OF);
-	if (report->moment < FIRST_MOMENT || report->moment >= AFTER_LAST_MOMENT)
+	if (report->moment < ER_FIRST_MOMENT || report->moment >= ER_AFTER_LAST_MOMENT)
 		return false;
 	report->user = er_current_user_text();
 	if (!er_flag_is_on(report->tenant_id, "masterReportsEnabled", report->user, &report->configuration_id))

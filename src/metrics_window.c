@@ -27,6 +27,8 @@
 #include "rows.h"
 #include "tenancy.h"
 
+#define LONGEST_DAYS	366000	/* a thousand years: longer than anything is kept */
+
 /* How a series meets a filter */
 typedef enum Match
 {
@@ -372,11 +374,14 @@ sum_last(const ErMetricFilter *filter, const Interval *length, TimestampTz now, 
 	Window		windows[2];
 	double		weights[2] = {1, 0};
 	int64		into;
+	uint32		minute;
+	double		days = length->month * 30.0 + length->day + length->time / (double) USECS_PER_DAY;
 
-	if (TIMESTAMP_NOT_FINITE(now))
+	if (!er_metrics_minute(now, &minute) || days > LONGEST_DAYS)
 		return false;
-	since = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(now), IntervalPGetDatum(length)));
-	if (TIMESTAMP_NOT_FINITE(since) || since > now - USECS_PER_MINUTE)
+	/* what takes away more than LONGEST_DAYS could leave the calendar */
+	since = days < -LONGEST_DAYS ? now : DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(now), IntervalPGetDatum(length)));
+	if (since > now - USECS_PER_MINUTE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("window \"%s\" is shorter than a minute",

@@ -373,6 +373,8 @@ er_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
 	/* above it, a step that another session has just done would be an error */
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+	/* that is meant for sessions, which may choose otherwise */
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
 
 	if (!is_wanted() || !take_slot())
 		proc_exit(0);

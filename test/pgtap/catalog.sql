@@ -1,7 +1,7 @@
 -- What every object of ours has to be, whatever capability it belongs to. A new table, view or function is held to
 -- this without being named here.
 BEGIN;
-SELECT plan(21);
+SELECT plan(22);
 
 CREATE TEMP VIEW ours AS
 SELECT d.classid, d.objid, pg_describe_object(d.classid, d.objid, 0) AS what
@@ -94,6 +94,8 @@ SELECT is_empty($$
 SELECT is_empty($$
     SELECT function FROM execreport.help() AS h WHERE description IS NULL OR function LIKE '\_%' $$,
     'help() lists public functions, each described');
+SELECT results_eq($$ SELECT p, count(h.function) FROM (VALUES (E'\\'), (E'next\\_run'), (E'next_run\\'), ('NEXT\_R%')) AS v (p) LEFT JOIN LATERAL execreport.help(p) AS h ON true GROUP BY 1 ORDER BY p COLLATE "C" $$,
+    $$ VALUES (E'NEXT\\_R%', 1::bigint), (E'\\', 0), (E'next\\_run', 1), (E'next_run\\', 1) $$, 'a pattern may end in a backslash');
 SELECT is_empty($$
     SELECT p.proname, q.proname AS calls
       FROM pg_proc AS p

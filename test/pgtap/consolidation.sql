@@ -1,6 +1,6 @@
 -- Properties of the consolidation machine: order of input, workers, wrong documents, hostile documents.
 BEGIN;
-SELECT plan(32);
+SELECT plan(38);
 
 -- ---- 400 reports of 100 modules, with everything in them ----
 CREATE TABLE public.consolidation_reports (n integer, id text, module text, at timestamptz, output jsonb, playbook jsonb, part integer);
@@ -179,5 +179,14 @@ SELECT is((SELECT max(jsonb_array_length(r->'conflicts')) FROM jsonb_array_eleme
        '20,000 opposite actions on one object: 20 of them are listed, beside what is missing');
 SELECT is(execreport.consolidate_insights(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output', jsonb_build_object('insights', jsonb_build_array(
            jsonb_build_object('title', repeat(U&'\0301\0327', 300000)))))))->0->'occurrences', '1', 'half a million combining marks');
+-- confidences beyond the eighth decimal
+CREATE FUNCTION pg_temp.said(said numeric, insight boolean) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT execreport.consolidate_exec_reports(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output',
+        CASE WHEN insight THEN jsonb_build_object('insights', jsonb_build_array(jsonb_build_object('title', 't', 'confidence', said)))
+             ELSE jsonb_build_object('confidence', said) END))) -> 'overallConfidence' $$;
+SELECT throws_ok(format('SELECT pg_temp.said(%s, %L)', said, insight), '22023', NULL, format('%s is not from 0 to 100', said))
+  FROM unnest('{100.0000000001,-0.0000000001}'::numeric[]) AS said, unnest('{true,false}'::boolean[]) AS insight;
+SELECT is((pg_temp.said(1.0000000001, insight), pg_temp.said(1.0000000000, insight))::text, '(1,100)', 'what is above 1 is on the scale to 100') FROM unnest('{true,false}'::boolean[]) AS insight;
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,7 +1,7 @@
 -- generate_master_report() does the everyday case itself and hands the others to _generate_master_report(). Both must be one function:
 -- the same choice of exec reports, the same digest, the same row.
 BEGIN;
-SELECT plan(35);
+SELECT plan(37);
 SET LOCAL TimeZone = 'UTC';
 CREATE TEMP TABLE quiet AS SELECT execreport.create_tenant(143, 'Everyday');
 SET LOCAL execreport.tenant_id = 143;
@@ -107,6 +107,18 @@ INSERT INTO execreport.exec_reports (tenant_id, id, configuration_id, module_id,
 SELECT 143, 'uneven-' || n, 4, lpad(n::text, 5, '0'), 1, 'x', '2026-03-01 10:00Z', CASE n WHEN 1 THEN jsonb_build_object('extra', repeat('x', 60000000)) ELSE '{}' END
   FROM generate_series(1, 10000) AS n;
 SELECT is((SELECT jsonb_array_length(modules_included) FROM execreport.generate_master_report(4, as_of => '2026-03-02 12:00Z')), 10000, 'memory is asked for by what the reports hold together');
+
+-- a table that keeps all on one page: the reports are not to blame, in the everyday case as in others
+INSERT INTO quiet SELECT NULL FROM execreport.save_configuration(5, '{}');
+INSERT INTO execreport.exec_reports (tenant_id, id, configuration_id, module_id, context_version, context_hash, executed_at, output)
+SELECT 143, 'page', 5, 'm', 1, 'x', '2026-03-01 10:00Z', jsonb_build_object('extra', (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) AS i));
+SAVEPOINT kept_out;
+ALTER TABLE execreport.master_reports ALTER exec_reports SET STORAGE PLAIN;
+SELECT throws_matching($$ SELECT execreport.generate_master_report(5, as_of => '2026-03-02 12:00Z') $$,
+    '^the master report of configuration 5 does not fit into a row of "execreport.master_reports"$', 'the current version');
+INSERT INTO quiet SELECT NULL FROM execreport.save_configuration(5, '{"brand": {"name": "next"}}');
+SELECT throws_matching($$ SELECT execreport.generate_master_report(5, 1, '2026-03-02 12:00Z') $$, '^the master report of configuration 5 does not fit', 'an earlier version');
+ROLLBACK TO kept_out;
 
 -- a column that somebody added and dropped again makes no other case of it
 ALTER TABLE execreport.configurations ADD extra text; ALTER TABLE execreport.configurations DROP extra;

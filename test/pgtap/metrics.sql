@@ -1,7 +1,7 @@
 -- What lies in which slice, rates and quantiles: by hand, and by the rules of Prometheus' histogram_quantile(). Shared
 -- memory is not rolled back: the series of tenants 540 to 559 are this file's.
 BEGIN;
-SELECT plan(63);
+SELECT plan(66);
 SET LOCAL client_min_messages = warning;
 SELECT execreport._metrics_available() AS available \gset
 \if :available
@@ -105,6 +105,9 @@ SELECT is(execreport.metric_rate('report_generation_duration_seconds', NULL, '5 
 SELECT is(execreport.metric_rate('report_generation_duration_seconds', NULL, '5 minutes', '2021-03-05 12:05:30'), (30 + 30) / 300::float8,
     'half of the minute the window begins in, and the running one');
 SELECT is(execreport.metric_rate('report_generation_duration_seconds', '{}', '1 minute', '2021-03-05 12:00:45'), 60 / 60::float8, 'a window of one minute');
+SELECT ok(execreport.metric_rate('report_generation_duration_seconds', NULL, w, t) IS NULL AND execreport.metric_quantile('report_generation_duration_seconds', 0.5, w, '{}', t) IS NULL, format('over %s up to %s: not kept', w, t))
+  FROM (VALUES (interval '300000 years', timestamptz '2021-03-05 12:05'), ('5 minutes', '4713-01-01 BC')) AS v (w, t);
+SELECT throws_matching($$ SELECT execreport.metric_rate('report_generation_duration_seconds', NULL, '-178000000 years') $$, 'is shorter than a minute', 'a window back to front');
 SELECT is(execreport.metric_rate('report_generation_duration_seconds', '{"type": "master"}', '5 minutes', '2021-03-05 12:05'), 0::float8, 'nothing there');
 SELECT is(execreport.metric_rate('exec_reports_created_total', '{"success": "true"}', '4 minutes', '2021-03-05 12:04'), 11 / 240::float8,
     'a member sees the own tenant''s share');

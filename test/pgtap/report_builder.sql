@@ -1,6 +1,6 @@
 -- report_builder: preview, created segments and independently made tiles are the same; figures made by hand; refusals.
 BEGIN;
-SELECT plan(76);
+SELECT plan(80);
 SET LOCAL execreport.tenant_id = 1;
 SET LOCAL timezone = 'UTC';
 SET LOCAL enable_seqscan = off;   -- the tables are empty when the plans are made
@@ -331,9 +331,15 @@ SELECT is((answer -> 'segments')::integer, 3, 'it can be submitted') FROM sent;
 SELECT is(execreport.get_draft(id), NULL, 'which consumes it') FROM draft;
 SELECT is(execreport.submit_report(jsonb_build_object('draftId', id)), answer, 'again, it has the same answer') FROM draft, sent;
 SELECT throws_ok($$ SELECT execreport.report_builder_history('{"from": "2025-06-15", "until": "soon"}') $$, '22007',
-                 'filter.until must be an instant, not "soon"', 'a wrong instant is named');
+                 'filter.until is not a date or an instant', 'a wrong instant is named');
 SELECT results_eq($$ SELECT step_completed FROM execreport.report_builder_history('{"userId": "mia"}') $$, $$ VALUES ('submit'), ('review'), ('schedule'), ('parameters') $$,
     'each step has its row of the trail, newest first');
+SET LOCAL DateStyle = 'SQL, DMY'; SET LOCAL TimeZone = 'Asia/Tokyo';
+SELECT is((SELECT count(*) FROM execreport.report_builder_history(jsonb_build_object('userId', 'mia', i.key, i.value))), i.n, format('%s %s, in any session', i.key, i.value))
+  FROM (SELECT created_at AS at FROM execreport.report_builder_history('{"userId": "mia"}') LIMIT 1) AS r,
+       LATERAL (VALUES (1, 'from', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), 4::bigint), (2, 'until', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), 0)) AS i (k, key, value, n) ORDER BY k;
+SELECT throws_ok(format('SELECT execreport.report_builder_history(%L)', i), '22007', 'filter.until is not a date or an instant', i)
+  FROM (VALUES ('{"until": "03/04/2025"}'), ('{"until": "infinity"}')) AS v (i);
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -37,6 +37,9 @@ INSERT INTO cases SELECT format('{"%s": %s}', k, v), 'true'
 INSERT INTO cases SELECT format('{"%s": %s}', k, v), '22023 /' || k
   FROM unnest('{exclusiveMaximum,exclusiveMinimum,maximum,minimum,multipleOf}'::text[]) k, unnest('{"\"1\"","null",true}'::text[]) v;
 INSERT INTO cases VALUES ('{"multipleOf": 0}', '22023 /multipleOf'), ('{"multipleOf": -2}', '22023 /multipleOf'), ('{"multipleOf": -0.0}', '22023 /multipleOf');
+INSERT INTO cases SELECT format('{"multipleOf": %s}', m), expected, i
+  FROM (VALUES (repeat('7', 1000), 'true', repeat('7', 131000)), (repeat('7', 998) || '.77', 'true', repeat('7', 998) || '.77'), ('7e-16000', 'true', repeat('7', 131000)),
+               (repeat('7', 1010), '54000 /multipleOf', '1'), ('0.' || repeat('7', 1010), '54000 /multipleOf', '1')) AS v (m, expected, i);
 -- strings and flags
 INSERT INTO cases SELECT format('{"%s": %s}', k, v), '22023 /' || k
   FROM unnest('{$anchor,$comment,$dynamicAnchor,$dynamicRef,$id,$ref,$schema,contentEncoding,contentMediaType,description,format,pattern,title}'::text[]) k,

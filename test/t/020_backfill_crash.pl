@@ -31,7 +31,7 @@ BEGIN
     INSERT INTO filled SELECT day, amount FROM source WHERE day BETWEEN first AND last;
     GET DIAGNOSTICS n = ROW_COUNT;
     INSERT INTO effects (day) VALUES (first);
-    PERFORM pg_sleep(0.1);
+    PERFORM pg_sleep(0.25);
     RETURN n;
 END $$;
 SELECT execreport.start_backfill(execreport.create_workflow('fill', 'fill(date, date, jsonb)'),

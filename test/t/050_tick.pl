@@ -34,14 +34,17 @@ $node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', join("\n", "shared_preload_libraries = 'execreport'", "execreport.databases = 'served, postgres, later'",
 		'execreport.naptime = 1', 'max_connections = 40', 'restart_after_crash = on', 'autovacuum = off', 'fsync = on', "log_min_messages = warning"));
 $node->start;
+my $today = q{(now() AT TIME ZONE 'UTC')::date};
+my $first_day = $node->safe_psql('postgres', "SELECT $today");
 my $worker = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'execreport worker' AND datname = 'served'};
 
 # Standing in for parts that are not installed; then each step also takes what is due for it and leaves its effects, and stops before
 # it commits while the test wants it to.
 $node->safe_psql('postgres', 'CREATE DATABASE served');
 $node->safe_psql('postgres', q{ALTER DATABASE served SET default_transaction_isolation = 'serializable'});
+$node->safe_psql('postgres', 'ALTER DATABASE served SET default_transaction_read_only = on');
 $node->safe_psql('served', q{
-BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED;
+BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
 CREATE EXTENSION execreport;
 CREATE TABLE levels (level text);
 CREATE FUNCTION stand_in(name text, definition text) RETURNS void LANGUAGE plpgsql AS $$
@@ -89,8 +92,9 @@ COMMIT;
 my @steps = qw(health guards flag_changes rollouts schedules leases notifications digest generations expire_events expire_notifications expire_verdicts expire_submissions expire_runs);
 
 ok($node->poll_query_until('served', q{SELECT EXISTS (SELECT FROM execreport.tick_steps WHERE step = 'expire_submissions' AND runs > 0)}),
-	'the worker ticks by itself');
+	'the worker ticks by itself, also where sessions only read by default');
 is($node->safe_psql('served', q{SELECT string_agg(step, ' ' ORDER BY step) FROM execreport.tick_steps WHERE last_result <> 'ok'}), '', 'and every step works');
+$node->safe_psql('postgres', 'ALTER DATABASE served RESET default_transaction_read_only');
 $node->safe_psql('served', 'CALL execreport.tick()');
 is($node->safe_psql('served', 'SELECT string_agg(DISTINCT level, $$ $$) FROM levels'), 'read committed', 'whatever isolation level the database is set to, as when it is called');
 $node->safe_psql('postgres', 'ALTER DATABASE served RESET default_transaction_isolation');
@@ -166,7 +170,7 @@ is($node->safe_psql('served', q{SELECT count(*) - count(DISTINCT key) FROM execr
 is($node->safe_psql('served', q{SELECT count(*), sum(lost_leases), min(lost_leases), max(lost_leases) FROM execreport.report_data_segments}),
 	"$round|$round|1|1", 'each lease was taken back once');
 is($node->safe_psql('served', q{SELECT count(*) FROM execreport.notifications WHERE message LIKE 'lost %' AND state = 'failed'}), $round, 'each lost notification was given up');
-is($node->safe_psql('served', q{SELECT count(*) FROM execreport.notifications WHERE dedupe_key LIKE 'digest %'}), '1', 'there is one digest of yesterday');
+is($node->safe_psql('served', qq{SELECT count(*) BETWEEN 1 AND 1 + $today - DATE '$first_day' FROM execreport.notifications WHERE dedupe_key LIKE 'digest %'}), 't', 'there is one digest of yesterday');
 
 # many callers
 make_due();
@@ -223,20 +227,22 @@ sub bells
 {
 	my ($mode, $transactions) = @_;
 	my $sql = join '', "LISTEN execreport_events;\n", (map { "BEGIN; SELECT execreport._emit(569, 'bell', 'x', '$_'), execreport._emit(569, 'bell', 'x', '$_'); COMMIT;\n" } 1 .. $transactions),
-		"SELECT pg_sleep(0.5);\nSELECT 1;\n";
+		"SELECT pg_sleep(0.1);\n" x ($mode eq 'worker' ? 30 : 5), "SELECT 1;\n";
 	my ($stdout, $stderr) = ('', '');
+	my $begin = time;
 	$node->psql('served', "SET execreport.notify_mode = $mode; $sql", stdout => \$stdout, stderr => \$stderr, on_error_stop => 1);
 	my $count = () = $stdout =~ /Asynchronous notification "execreport_events" received/g;
-	return $count;
+	return ($count, time - $begin);
 }
-is(bells('commit', 20), 20, 'the bell rings once for each commit');
-is(bells('off', 20), 0, 'or never');
-my $rung = bells('worker', 20);
-ok($rung >= 1 && $rung <= 10, "or the worker rings it for many of them ($rung for 20)");
+bells('worker', 1);		# what was due before has rung by then
+is((bells('commit', 20))[0], 20, 'the bell rings once for each commit');
+is((bells('off', 20))[0], 0, 'or never');
+my ($rung, $seconds) = bells('worker', 200);
+ok($rung >= 1 && $rung <= 10 * ($seconds + 1) + 1, "or the worker rings it for many of them ($rung for 200 in $seconds s)");
 $node->safe_psql('postgres', q{ALTER SYSTEM SET execreport.notify_mode = 'commit'});
 $node->reload;
-$rung = bells('worker', 20);
-ok($rung >= 1 && $rung <= 10, "also where others ring by themselves ($rung for 20)");
+($rung, $seconds) = bells('worker', 200);
+ok($rung >= 1 && $rung <= 10 * ($seconds + 1) + 1, "also where others ring by themselves ($rung for 200 in $seconds s)");
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET execreport.notify_mode');
 $node->reload;
 is($node->safe_psql('postgres', q{CREATE EXTENSION execreport; SHOW execreport.notify_mode}), 'worker', 'the worker is the default');

@@ -140,7 +140,7 @@ sql(q{SELECT execreport.resume(key, 'drill') FROM execreport.flags WHERE builtin
 	($code, $out) = run_script('emergency-rollback.sh', 'reports-ui', 'x');
 	is($code, 3, 'emergency: a lock is held');
 	like($out, qr/lock timeout/, 'that is the reason');
-	cmp_ok(time - $began, '<', 10, 'after two seconds');
+	cmp_ok(time - $began, '<', 60, 'after two seconds');
 	$in .= "ROLLBACK;\n\\q\n";
 	$psql->finish;
 }
@@ -155,8 +155,7 @@ foreach my $case ([ 'pg_cancel_backend', 'SELECT component FROM execreport.check
 	my ($in, $o, $e) = ('', '', '');
 	my $psql = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ' application_name=victim', '-c', $statement ],
 		'<', \$in, '>', \$o, '2>', \$e);
-	ok($node->poll_query_until('postgres', q{SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE application_name = 'victim'}), "$how: it is at it");
-	sql(qq{SELECT $how(pid) FROM pg_stat_activity WHERE application_name = 'victim'});
+	ok($node->poll_query_until('postgres', qq{SELECT $how(pid) FROM pg_stat_activity WHERE application_name = 'victim' AND wait_event = 'PgSleep'}), "$how: it is at it");
 	$psql->finish;
 	like($e, $error, "$how: it ends");
 }
