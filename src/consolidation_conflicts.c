@@ -110,8 +110,6 @@ static int	compare_numbers(const void *a, const void *b);
 void
 er_find_conflicts(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked)
 {
-	if (ranked->count == 0 && ranked->dropped == 0)
-		return;
 	find_opposites(state, ranked);
 	find_dropped(state, ranks, ranked);
 	er_find_exclusions(state, ranked);

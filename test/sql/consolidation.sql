@@ -150,6 +150,8 @@ SELECT execreport.consolidate_insights('[{"id": "x", "output": {}}]');
 ROLLBACK TO s;
 SELECT execreport.consolidate_exec_reports('[{"id":"x","moduleId":"m","output":{"recommendations":[{"action":"a"}]}}]', '{"keyword_exclusions": [{"value": "a", "match_type": "fuzzy"}]}');
 ROLLBACK TO s;
+SELECT execreport.consolidate_exec_reports('exec-x', 'm', now(), '{}', NULL, '{"excluded_keywords": [1]}', now());
+ROLLBACK TO s;
 SELECT execreport.consolidate_exec_reports(id, module, at, output, playbook, NULL, at) FROM reports;
 ROLLBACK TO s;
 ROLLBACK;
