@@ -292,6 +292,12 @@ COMMENT ON FUNCTION execreport.exec_reports_response(integer, integer) IS
 Needs the flag reportsApiEnabled (error PT503).
 Example: SELECT execreport.exec_reports_response(1);';
 
+CREATE FUNCTION execreport._module_answer(output jsonb, playbook jsonb, added jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'er_module_answer';
+COMMENT ON FUNCTION execreport._module_answer(jsonb, jsonb, jsonb) IS
+'The answer to a module execution, from three objects: {result: {...output, insights, recommendations,
+deprioritizedActions, ...added}}, with the lists of the playbook where it has them.';
+
 CREATE FUNCTION execreport.record_module_execution(configuration_id integer, module_id text, output jsonb,
     playbook_result jsonb DEFAULT NULL)
 RETURNS jsonb
@@ -324,14 +330,9 @@ BEGIN
           FROM execreport.create_exec_report(record_module_execution.configuration_id, record_module_execution.module_id,
                    record_module_execution.output, record_module_execution.playbook_result) AS r;
     END IF;
-    RETURN jsonb_build_object('result', (record_module_execution.output - 'execReportId') || jsonb_build_object(
-        'insights', coalesce(playbook -> 'insights', record_module_execution.output -> 'insights', '[]'),
-        'recommendations', coalesce(playbook -> 'recommendations', record_module_execution.output -> 'recommendations', '[]'),
-        'deprioritizedActions', coalesce(playbook -> 'deprioritized', '[]'),
-        'ucrSnapshot', jsonb_build_object(
-            'hash', hash,
-            'validatedAt', execreport._instant_text(now()),
-            'isCMOSafe', execreport.check_context(record_module_execution.configuration_id) -> 'cmoSafe'))
+    RETURN execreport._module_answer(record_module_execution.output, playbook, jsonb_build_object('ucrSnapshot',
+            jsonb_build_object('hash', hash, 'validatedAt', execreport._instant_text(now()),
+                'isCMOSafe', execreport.check_context(record_module_execution.configuration_id) -> 'cmoSafe'))
         || CASE WHEN report IS NULL THEN '{}' ELSE jsonb_build_object('execReportId', report) END);
 END
 $$;

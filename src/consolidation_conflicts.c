@@ -110,16 +110,10 @@ static int	compare_numbers(const void *a, const void *b);
 void
 er_find_conflicts(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked)
 {
-	bool		any = ranked->count > 0 || ranked->dropped > 0;
-
-	if (any)
-	{
-		find_opposites(state, ranked);
-		find_dropped(state, ranks, ranked);
-	}
+	find_opposites(state, ranked);
+	find_dropped(state, ranks, ranked);
 	er_find_exclusions(state, ranked);	/* a wrong scope is an error also where there is nothing to exclude */
-	if (any)
-		find_dependencies(state, ranked);
+	find_dependencies(state, ranked);
 }
 
 /* Begins a kind of conflict in a list. */
@@ -534,10 +528,6 @@ find_dropped(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked)
 		if (number == ER_NONE)
 			continue;
 		done = er_item(&state->recommendations.list, ErRecommendation, number);
-		if (er_modules_count(&done->modules) == 1 && er_modules_count(&dropped->modules) == 1 &&
-			done->modules.bits == dropped->modules.bits &&
-			(done->modules.bits != 0 || done->modules.more.members[0].id == dropped->modules.more.members[0].id))
-			continue;
 		sides[0] = &dropped->modules;
 		lists[0] = &ranked->conflicts[number];
 		sides[1] = &done->modules;
@@ -545,10 +535,13 @@ find_dropped(const ErConsolidation *state, ErRanks *ranks, ErRanked *ranked)
 		for (int side = 0; side < 2; side++)
 		{
 			uint32	   *modules;
-			uint32		count = er_ranked_modules(ranks, sides[side], &modules);
+			uint32		count = er_ranked_modules(ranks, sides[1 - side], &modules);
+			uint32		itself = count == 1 ? modules[0] : ER_NONE;
 
+			count = er_ranked_modules(ranks, sides[side], &modules);
 			for (uint32 m = 0; m < count; m++)
-				if (!er_conflict_add(lists[side], "deprioritized",
+				if (modules[m] != itself &&
+					!er_conflict_add(lists[side], "deprioritized",
 									 er_item(&state->modules.list, ErModule, modules[m])->name,
 									 side == 0 ? "another module deprioritized this action"
 									 : "another module recommends this action"))

@@ -281,11 +281,11 @@ def consolidate(reports, scope, as_of):
     dropped_conflicts = {}
     for key, group in dropped.items():
         done = recommendations.get(key)
-        if done and not (len(done.modules) == 1 and done.modules == group.modules):
+        if done:
             conflicts[key] += [{'kind': 'deprioritized', 'with': m, 'reason': 'another module deprioritized this action'}
-                               for m in named(group.modules)][:20]
+                               for m in named(group.modules) if named(done.modules) != [m]][:20]
             dropped_conflicts[key] = [{'kind': 'deprioritized', 'with': m, 'reason': 'another module recommends this action'}
-                                      for m in named(done.modules)][:20]
+                                      for m in named(done.modules) if named(group.modules) != [m]][:20]
     for row in order:
         texts = [row[5] if row[7][0] else None, normalise(row[7][1]) if row[7][1] else None]
         hits = set()

@@ -126,6 +126,15 @@ SELECT item->>'action' AS action, conflict->>'with' AS "with", conflict->>'reaso
          {"id":"4","action":"D","dependencies":["5","nowhere"]},{"id":"5","action":"E"},{"id":"6","action":"F","dependencies":["b"]}]},
          "playbookResult":{"deprioritized":["5"]}}]')) AS item, jsonb_array_elements(item->'conflicts') AS conflict ORDER BY 1, 2;
 
+\echo -- a module that both recommends and drops an action does not contradict itself, only others
+SELECT list, item->'moduleIds' AS modules, item->'conflicts' AS conflicts
+  FROM execreport.consolidate_exec_reports('[
+         {"id":"x","moduleId":"a","output":{"recommendations":[{"id":"1","action":"Review"},{"id":"2","action":"review"}]},
+          "playbookResult":{"deprioritized":["2"]}},
+         {"id":"y","moduleId":"b","output":{"recommendations":[{"id":"1","action":"Review"}]},
+          "playbookResult":{"deprioritized":["1"]}}]') AS answer,
+       unnest(ARRAY['recommendations', 'deprioritized']) AS list, jsonb_array_elements(answer->list) AS item ORDER BY 1 DESC;
+
 \echo -- errors name the place
 \set VERBOSITY default
 SAVEPOINT s;
@@ -140,6 +149,8 @@ ROLLBACK TO s;
 SELECT execreport.consolidate_insights('[{"id": "x", "output": {}}]');
 ROLLBACK TO s;
 SELECT execreport.consolidate_exec_reports('[{"id":"x","moduleId":"m","output":{"recommendations":[{"action":"a"}]}}]', '{"keyword_exclusions": [{"value": "a", "match_type": "fuzzy"}]}');
+ROLLBACK TO s;
+SELECT execreport.consolidate_exec_reports('exec-x', 'm', now(), '{}', NULL, '{"excluded_keywords": [1]}', now());
 ROLLBACK TO s;
 SELECT execreport.consolidate_exec_reports(id, module, at, output, playbook, NULL, at) FROM reports;
 ROLLBACK TO s;

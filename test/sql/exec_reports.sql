@@ -75,6 +75,19 @@ SELECT (:'answer'::jsonb -> 'result') - 'ucrSnapshot' - 'execReportId' AS result
 SELECT r.context_version, r.playbook_result ->> 'councilPrompt' AS prompt
   FROM execreport.get_exec_report_by_id(:'answer'::jsonb #>> '{result,execReportId}') AS r;
 SELECT (:'answer'::jsonb #> '{result,ucrSnapshot}') - 'validatedAt' - 'hash' AS snapshot, :'answer'::jsonb #>> '{result,ucrSnapshot,hash}' = :'hash2' AS hash;
+-- whatever the output holds, the answer is what the operators of jsonb would make of it
+SELECT count(*) AS documents, count(*) FILTER (WHERE answer = expected AND answer::text = expected::text) AS equal
+  FROM (SELECT execreport._module_answer(output, playbook, added) AS answer,
+               jsonb_build_object('result', (output - 'execReportId') || jsonb_build_object(
+                   'insights', coalesce(playbook -> 'insights', output -> 'insights', '[]'),
+                   'recommendations', coalesce(playbook -> 'recommendations', output -> 'recommendations', '[]'),
+                   'deprioritizedActions', coalesce(playbook -> 'deprioritized', '[]')) || added) AS expected
+          FROM unnest(ARRAY['{}', '{"execReportId": 1}', '{"insights": null, "ñandú": 1.50, "": {"": [[]]}, "zz": true}',
+                   '{"insights": [1], "ucrSnapshot": 5, "deprioritizedActions": ["x"], "recommendations": {"a": -1e40},
+                     "confidence": 0.12345678901234567890, "hasData": false, "errors": [null, "e", {"b": [], "a": 2}]}']::jsonb[]) AS output,
+               unnest(ARRAY['{}', '{"insights": null, "deprioritized": "r1"}', '{"insights": [{"a": 1.0}], "recommendations": 7,
+                   "deprioritized": [], "execReportId": 3}']::jsonb[]) AS playbook,
+               unnest(ARRAY['{}', '{"ucrSnapshot": {"hash": "h", "validatedAt": null}, "execReportId": "exec-1"}']::jsonb[]) AS added) AS a;
 SELECT execreport.record_module_execution(1, 'content-performance', '{"insights": 5}');
 SELECT execreport.record_module_execution(9, 'content-performance', '{}');
 SELECT execreport.record_module_execution(1, 'content-performance', NULL);
