@@ -63,7 +63,10 @@ er_refuse_in_maintenance(int32 tenant_id)
 			(errcode(MAKE_SQLSTATE('P', 'T', '5', '0', '3')),
 			 errmsg_internal("%s", engaged->message),
 			 errdetail("MAINTENANCE"),
-			 errhint("Reading goes on. Try again later; an operator ends it with execreport.set_maintenance(false).")));
+			 engaged->tenant_id == EVERYWHERE ?
+			 errhint("Reading goes on. Try again later; a superuser ends it with execreport.set_maintenance(false).") :
+			 errhint("Reading goes on. Try again later; an admin ends it with execreport.set_maintenance(false, tenant_id => %d).",
+					 engaged->tenant_id)));
 }
 
 static Engaged *

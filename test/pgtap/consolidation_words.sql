@@ -1,6 +1,6 @@
 -- What a document says comes back in whole characters, and an error names a field as the document spells it.
 BEGIN;
-SELECT plan(16);
+SELECT plan(20);
 
 CREATE FUNCTION pg_temp.reason(one text, other text) RETURNS text LANGUAGE sql AS $$
     SELECT execreport.consolidate_recommendations(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output',
@@ -45,6 +45,13 @@ SELECT is(count(*), 0::bigint, 'and stays the same number')
   FROM generate_series(1, 300) AS i, unnest(ARRAY[repeat('7', i), '-' || repeat('90', i), '0.' || repeat('0', i) || '31', repeat('5', i) || '.' || repeat('50', 9),
            '1' || repeat('0', i), '-1' || repeat('0', i) || '.000' || repeat('3', 150)]::numeric[]) AS id
  WHERE pg_temp.id_text(id)::numeric IS DISTINCT FROM id;
+-- the scale of confidences is one for both lists of a report, also where they are long
+SELECT is(jsonb_agg(DISTINCT i->'confidence' ORDER BY i->'confidence'), expected, format('the highest confidences %s of the output and %s of the playbook', output, playbook))
+  FROM (VALUES (0.5, 80, '[0.5, 80]'::jsonb), (80, 0.5, '[0.5, 80]'), (0.5, 1, '[50, 100]'), (1, 0.5, '[50, 100]')) AS t (output, playbook, expected),
+       LATERAL jsonb_array_elements(execreport.consolidate_insights(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm',
+           'output', jsonb_build_object('insights', (SELECT jsonb_agg(jsonb_build_object('title', 'a' || n, 'confidence', output)) FROM generate_series(1, 70) AS n)),
+           'playbookResult', jsonb_build_object('insights', (SELECT jsonb_agg(jsonb_build_object('title', 'b' || n, 'confidence', playbook)) FROM generate_series(1, 70) AS n)))))) AS i
+ GROUP BY output, playbook, expected;
 -- the words of a theme: four at the most
 SELECT is(execreport.consolidate_recommendations(jsonb_build_array(jsonb_build_object('id', 'x', 'moduleId', 'm', 'output', jsonb_build_object(
               'insights', jsonb_build_array(jsonb_build_object('title', 't', 'keywords', jsonb_build_array(keyword))),

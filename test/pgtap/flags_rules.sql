@@ -1,7 +1,7 @@
 -- flags_rules: buckets against unleash-client, rules against Unleash's client specification, and what must hold for any
 -- flag: sets that only grow, flags that do not know of each other, no error whatever the context.
 BEGIN;
-SELECT plan(57);
+SELECT plan(78);
 
 -- 1. Buckets: test/data/flags_buckets.mjs asked npm's unleash-client for those of 100,000 ids, in four groups.
 CREATE TEMP TABLE dealt (kind text, group_id text, total integer, ids integer, digest text);
@@ -223,6 +223,29 @@ SELECT is(execreport.is_flag_enabled(505, 'rolled'), false, 'a large tenant is n
 SELECT execreport.create_tenant(505, size => 'small') \g /dev/null
 SELECT is(ARRAY[execreport.is_flag_enabled(505, 'rolled'), execreport._tenant_flag(504, 'rolled')], ARRAY[true, false], 'a tenant''s new size counts');
 DELETE FROM execreport.flag_rollouts;
+
+-- networks as Python's ipaddress has them, the order of versions as semver.org's item 11 lists it, times of a day
+CREATE FUNCTION pg_temp.holds(operator text, argument jsonb, given text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_temp.store('probe', jsonb_build_object('rules', jsonb_build_array(jsonb_build_object('constraints', jsonb_build_array(
+        jsonb_build_object('contextName', 'x', 'operator', operator, CASE jsonb_typeof(argument) WHEN 'array' THEN 'values' ELSE 'value' END, argument))))));
+    RETURN (SELECT e.value FROM execreport.evaluate_flag('probe', 'false', jsonb_build_object('x', given)) AS e)::boolean;
+END
+$$;
+SELECT is((SELECT array_agg(ip ORDER BY n) FROM unnest('{10.1.2.3,10.1.3.255,10.1.4.0,10.1.2.127,10.1.2.128,172.31.255.255,172.32.0.0,2001:db8:7fff::1,2001:db8:8000::1,::1,::2}'::text[])
+                    WITH ORDINALITY AS i (ip, n) WHERE pg_temp.holds('CIDR', jsonb_build_array(net), ip)), members, 'who is in ' || net)
+  FROM (VALUES ('10.1.2.0/23', '{10.1.2.3,10.1.3.255,10.1.2.127,10.1.2.128}'::text[]), ('10.1.2.128/25', '{10.1.2.128}'), ('10.1.2.3', '{10.1.2.3}'),
+               ('0.0.0.0/0', '{10.1.2.3,10.1.3.255,10.1.4.0,10.1.2.127,10.1.2.128,172.31.255.255,172.32.0.0}'), ('172.16.0.0/12', '{172.31.255.255}'),
+               ('2001:db8::/33', '{2001:db8:7fff::1}'), ('2001:db8:8000::/33', '{2001:db8:8000::1}'), ('::1', '{::1}')) AS t (net, members);
+CREATE TEMP TABLE versions AS
+SELECT v, n FROM unnest('{1.0.0-alpha,1.0.0-alpha.1,1.0.0-alpha.beta,1.0.0-beta,1.0.0-beta.2,1.0.0-beta.11,1.0.0-rc.1,1.0.0,2.0.0,2.1.0,2.1.1}'::text[]) WITH ORDINALITY AS u (v, n);
+SELECT is_empty($$ SELECT a.v, b.v FROM versions AS a, versions AS b
+                    WHERE (pg_temp.holds('SEMVER_LT', to_jsonb(b.v), a.v), pg_temp.holds('SEMVER_EQ', to_jsonb(b.v), a.v), pg_temp.holds('SEMVER_GT', to_jsonb(b.v), a.v))
+                       IS DISTINCT FROM (a.n < b.n, a.n = b.n, a.n > b.n) $$, 'versions in their order');
+SELECT is(pg_temp.holds('SEMVER_EQ', '"1.0.0+build"', v), expected, v || ' equals 1.0.0+build')
+  FROM (VALUES ('1.0.0+b', true), ('1.0.0', true), ('1.0.0+', false), ('1.0.0+a..b', false), ('1.0.0-01', false), ('1.0.0-', false), ('01.0.0', false), ('1.0', false)) AS t (v, expected);
+SELECT is(pg_temp.holds('DATE_AFTER', '"2026-01-01T00:00:00Z"', v), expected, v || ' is an instant after the first of January')
+  FROM (VALUES ('2026-01-02T23:59:00Z', true), ('2026-01-02T24:00:00Z', false), ('2026-01-02T23:60:00Z', false), ('2026-01-01T00:30:00+01:00', false)) AS t (v, expected);
 
 -- 6. Nothing raises: 100,000 contexts of every kind against a flag with every operator
 SELECT pg_temp.store('all', jsonb_build_object('rules', (

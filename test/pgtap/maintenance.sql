@@ -79,7 +79,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN concat_ws('|', SQLSTATE, SQLERRM, d, h);
 END
 $$;
-SELECT is(pg_temp.refusal(), 'PT503|Back at 14:00 UTC|MAINTENANCE|Reading goes on. Try again later; an operator ends it with execreport.set_maintenance(false).',
+SELECT is(pg_temp.refusal(), 'PT503|Back at 14:00 UTC|MAINTENANCE|Reading goes on. Try again later; a superuser ends it with execreport.set_maintenance(false).',
     'state, message, detail and hint');
 SELECT lives_ok($$ SELECT * FROM execreport.list_collections(); SELECT * FROM execreport.workflow_schedules; SELECT execreport.get_flags(1);
                    SELECT * FROM execreport.poll_events() $$, 'reading goes on');
@@ -107,7 +107,8 @@ SELECT throws_ok($$ SELECT execreport.set_maintenance(true, 'x', 566) $$, '42501
 SET ROLE er_admin_566;
 SELECT is(execreport.set_maintenance(true, 'Moving', 566), true, 'its admin does');
 SELECT throws_ok($$ SELECT execreport.set_maintenance(true, 'x', 567) $$, '42501', NULL, 'not that of another tenant');
-SELECT is(split_part(pg_temp.refusal(), '|', 2), 'Moving', 'writing for the tenant is refused');
+SELECT is(pg_temp.refusal(), 'PT503|Moving|MAINTENANCE|Reading goes on. Try again later; an admin ends it with execreport.set_maintenance(false, tenant_id => 566).',
+    'writing for the tenant is refused');
 RESET ROLE;
 SET LOCAL execreport.tenant_id = 567;
 SELECT is(pg_temp.refusal(), 'passed', 'writing for another one goes on');
