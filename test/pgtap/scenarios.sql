@@ -3,7 +3,7 @@
 \set gestion `cat test/data/scenario_gestion.json`
 \set wrapped `cat test/data/scenario_wrapped.json`
 BEGIN;
-SELECT plan(171);
+SELECT plan(173);
 SELECT count(execreport.create_tenant(t)) FROM unnest('{600,602}'::int[]) AS t \gset
 CREATE ROLE er_sc_app; CREATE ROLE er_sc_editor; CREATE ROLE er_sc_viewer; CREATE ROLE er_sc_operator; CREATE ROLE er_sc_admin; CREATE ROLE er_sc_other;
 SELECT count(execreport.grant_access(('er_sc_' || r.role)::name, r.tenant, r.persona)) FROM (VALUES ('app', 600, 'editor'), ('editor', 600, 'editor'),
@@ -28,6 +28,13 @@ SELECT is(_name_key(a), _name_key(b), 'the same: ' || why)
 SELECT isnt(_name_key(a), _name_key(b), format('not the same: %s and %s', a, b))
   FROM (VALUES ('C', 'C++'), ('C', 'C#'), ('C++', 'C#'), ('Gestión', 'Gestion'), ('0', 'O'), ('data engineering', 'data-engineering')) AS t (a, b);
 SELECT is(_name_key('0'), '0', 'a name may be 0');
+-- Unicode 14.0: White_Space, and of the format characters those that nobody sees
+SELECT is((SELECT string_agg(to_hex(c), ' ' ORDER BY c) FROM generate_series(160, 65279) AS c
+            WHERE c NOT BETWEEN 55296 AND 57343 AND _name_key('a' || chr(c) || 'b') = 'a b'),
+          'a0 1680 2000 2001 2002 2003 2004 2005 2006 2007 2008 2009 200a 2028 2029 202f 205f 3000', 'spaces');
+SELECT is((SELECT string_agg(to_hex(c), ' ' ORDER BY c) FROM generate_series(128, 65279) AS c
+            WHERE c NOT BETWEEN 55296 AND 57343 AND _name_key('a' || chr(c) || 'b') = 'ab'),
+          'ad 200b 200c 200d 200e 200f 202a 202b 202c 202d 202e 2060 2061 2062 2063 2064 2066 2067 2068 2069 206a 206b 206c 206d 206e 206f feff', 'what nobody sees');
 SELECT ok(_name_key(t) IS NULL, 'no name: ' || left(quote_literal(t), 20)) FROM unnest(ARRAY['', '   ', U&'\200B\FEFF', repeat('n', 256)]) AS t;
 SELECT is(_name_text(U&'  Gestio\0301n   de datos '), 'Gestión de datos', 'a stored name keeps its capitals');
 SELECT is(_name_text(U&'a\200D\0301'), U&'\00E1', 'what nobody sees does not keep a letter and its mark apart');

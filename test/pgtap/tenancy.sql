@@ -1,6 +1,6 @@
 -- tenancy: what a role must not reach through code that others run for it.
 BEGIN;
-SELECT plan(17);
+SELECT plan(19);
 
 CREATE ROLE er_tap_mine;
 CREATE ROLE er_tap_theirs;
@@ -105,6 +105,9 @@ SELECT is(pg_temp.as_role('er_tap_theirs', $$SELECT execreport.grant_access('er_
 RESET execreport.tenant_id;
 SELECT is(pg_temp.as_role('er_tap_mine', $$SELECT execreport._announce_change('execreport.tenant_members')$$), '42501',
           'members do not send every session messages');
+
+SELECT throws_ok($$SELECT execreport._require_tenant(NULL, 'viewer')$$, '22004', 'tenant_id is null', 'no tenant is none, also for a superuser');
+SELECT is(execreport._caller_role()::text, current_user::text, 'who calls');
 
 -- 3. An error while the caller is looked up leaves no answer of an earlier caller behind.
 SELECT execreport._require_tenant(932, 'admin');
