@@ -1,7 +1,7 @@
 -- flags_rules: buckets against unleash-client, rules against Unleash's client specification, and what must hold for any
 -- flag: sets that only grow, flags that do not know of each other, no error whatever the context.
 BEGIN;
-SELECT plan(79);
+SELECT plan(85);
 
 -- 1. Buckets: test/data/flags_buckets.mjs asked npm's unleash-client for those of 100,000 ids, in four groups.
 CREATE TEMP TABLE dealt (kind text, group_id text, total integer, ids integer, digest text);
@@ -243,7 +243,9 @@ SELECT is_empty($$ SELECT a.v, b.v FROM versions AS a, versions AS b
                     WHERE (pg_temp.holds('SEMVER_LT', to_jsonb(b.v), a.v), pg_temp.holds('SEMVER_EQ', to_jsonb(b.v), a.v), pg_temp.holds('SEMVER_GT', to_jsonb(b.v), a.v))
                        IS DISTINCT FROM (a.n < b.n, a.n = b.n, a.n > b.n) $$, 'versions in their order');
 SELECT is(pg_temp.holds('SEMVER_EQ', '"1.0.0+build"', v), expected, v || ' equals 1.0.0+build')
-  FROM (VALUES ('1.0.0+b', true), ('1.0.0', true), ('1.0.0+', false), ('1.0.0+a..b', false), ('1.0.0+_', false), ('1.0.0-01', false), ('1.0.0-', false), ('01.0.0', false), ('1.0', false)) AS t (v, expected);
+  FROM (VALUES ('1.0.0+b', true), ('1.0.0+azAZ09-', true), ('1.0.0', true), ('1.0.0+', false), ('1.0.0+a..b', false), ('1.0.0+_', false), ('1.0.0-01', false), ('1.0.0-', false), ('01.0.0', false), ('1.0', false)) AS t (v, expected);
+SELECT is(pg_temp.holds('SEMVER_LT', '"2.0.0"', v), expected, v || ' is a version before 2.0.0')
+  FROM (VALUES ('1.9.0', true), ('01.9.0', false), ('1.09.0', false), ('0.0.0', true), ('1.9', false)) AS t (v, expected);
 SELECT is(pg_temp.holds('DATE_AFTER', '"2026-01-01T00:00:00Z"', v), expected, v || ' is an instant after the first of January')
   FROM (VALUES ('2026-01-02T23:59:00Z', true), ('2026-01-02T24:00:00Z', false), ('2026-01-02T23:60:00Z', false), ('2026-01-01T00:30:00+01:00', false)) AS t (v, expected);
 

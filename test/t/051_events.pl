@@ -9,8 +9,8 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('events');
 $node->init(allows_streaming => 1);
-# commits that nobody waits for
-$node->append_conf('postgresql.conf', "fsync = on\nsynchronous_commit = off\nautovacuum = off\nrestart_after_crash = on");
+# commits that nobody waits for, and memory enough that nothing is written for want of it
+$node->append_conf('postgresql.conf', "fsync = on\nsynchronous_commit = off\nautovacuum = off\nrestart_after_crash = on\nshared_buffers = 64MB\nwal_buffers = 4MB");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION execreport; CREATE TABLE work (n integer)');
 
