@@ -1,7 +1,7 @@
 -- flags_rules: buckets against unleash-client, rules against Unleash's client specification, and what must hold for any
 -- flag: sets that only grow, flags that do not know of each other, no error whatever the context.
 BEGIN;
-SELECT plan(85);
+SELECT plan(89);
 
 -- 1. Buckets: test/data/flags_buckets.mjs asked npm's unleash-client for those of 100,000 ids, in four groups.
 CREATE TEMP TABLE dealt (kind text, group_id text, total integer, ids integer, digest text);
@@ -248,6 +248,9 @@ SELECT is(pg_temp.holds('SEMVER_LT', '"2.0.0"', v), expected, v || ' is a versio
   FROM (VALUES ('1.9.0', true), ('01.9.0', false), ('1.09.0', false), ('0.0.0', true), ('1.9', false)) AS t (v, expected);
 SELECT is(pg_temp.holds('DATE_AFTER', '"2026-01-01T00:00:00Z"', v), expected, v || ' is an instant after the first of January')
   FROM (VALUES ('2026-01-02T23:59:00Z', true), ('2026-01-02T24:00:00Z', false), ('2026-01-02T23:60:00Z', false), ('2026-01-01T00:30:00+01:00', false)) AS t (v, expected);
+
+SELECT is((SELECT e.error_code FROM execreport.evaluate_flag('probe', 'false', c) AS e), code, format('who asks: %s', c))
+  FROM (VALUES ('{"userId": 5}'::jsonb, NULL), ('{"userId": "5"}', NULL), ('{"targetingKey": 5}', 'INVALID_CONTEXT'), ('{"userId": true}', 'INVALID_CONTEXT')) AS t (c, code);
 
 -- 6. Nothing raises: 100,000 contexts of every kind against a flag with every operator
 SELECT pg_temp.store('all', jsonb_build_object('rules', (
