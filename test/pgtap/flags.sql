@@ -1,6 +1,6 @@
 -- flags: the order of precedence in every combination, malformed input, parallel workers, many tenants and users.
 BEGIN;
-SELECT plan(34);
+SELECT plan(33);
 
 CREATE FUNCTION pg_temp.refusal(statement text, OUT state text, OUT message text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -139,20 +139,27 @@ BEGIN
     RETURN QUERY EXECUTE 'EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) ' || query;
 END
 $$;
-PREPARE parallel_count AS
-SELECT count(*)::integer FROM public.er_flags_args WHERE execreport.is_flag_enabled(tenant, flag, user_id);
-SELECT matches(string_agg(line, E'\n'), 'Workers Launched: [12]', 'workers do the work')
-  FROM pg_temp.plan_of('SELECT count(*) FROM public.er_flags_args WHERE execreport.is_flag_enabled(tenant, flag, user_id)') AS line;
-SELECT results_eq('parallel_count', ARRAY[5000], 'workers see the uncommitted override');
+-- read through a cursor, as results_eq() does, or beside is(), a query would never be given workers
+CREATE FUNCTION pg_temp.counted_in_workers() RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    query constant text := 'SELECT count(*)::integer FROM public.er_flags_args WHERE execreport.is_flag_enabled(tenant, flag, user_id)';
+    result integer;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_temp.plan_of(query) AS line WHERE line ~ 'Workers Launched: [12]') THEN RAISE 'no workers'; END IF;
+    EXECUTE query INTO result;
+    RETURN result;
+END
+$$;
+SELECT is(pg_temp.counted_in_workers(), 5000, 'workers see the uncommitted override');
 SELECT ok(execreport.update_flags(132, '{"reportsUiEnabled": true}') IS NOT NULL, 'on for tenant 132');
-SELECT results_eq('parallel_count', ARRAY[15000], 'workers see it');
+SELECT is(pg_temp.counted_in_workers(), 15000, 'workers see it');
 SAVEPOINT s;
 SELECT execreport.set_kill_switch('reportsUiEnabled', true, 'test') \g /dev/null
-SELECT results_eq('parallel_count', ARRAY[0], 'workers see the kill switch');
+SELECT is(pg_temp.counted_in_workers(), 0, 'workers see the kill switch');
 ROLLBACK TO s;
-SELECT results_eq('parallel_count', ARRAY[15000], 'and its rollback');
+SELECT is(pg_temp.counted_in_workers(), 15000, 'and its rollback');
 SET LOCAL execreport.feature_flags = 'reportsUiEnabled=true';
-SELECT results_eq('parallel_count', ARRAY[20000], 'and the setting');
+SELECT is(pg_temp.counted_in_workers(), 20000, 'and the setting');
 SET LOCAL execreport.feature_flags = '';
 SET LOCAL max_parallel_workers_per_gather = 0;
 
